@@ -1,0 +1,335 @@
+//! A read buffer and an assembler in one: what an adapter with an allocator
+//! needs to lend whole messages.
+
+use alloc::vec;
+use alloc::vec::Vec;
+use core::ops::Range;
+
+use crate::close_code::{self, CloseFrame};
+use crate::connection::Connection;
+use crate::connection::event::{Event, Received};
+use crate::error::Failure;
+use crate::extension::Extension;
+use crate::message::{Assembled, Assembler, AssemblyError, Data, Message, Shape};
+use crate::opcode::Kind;
+use crate::role::Role;
+
+/// A reusable buffer that bytes are read into and whole messages are lent from.
+///
+/// A message that lies whole in the bytes read is lent from there, without a
+/// copy. The others are put together in a second buffer that grows with the bytes
+/// that came, up to the connection's limit, and is kept for the next.
+///
+/// Read into [`spare`](Self::spare), tell how much with
+/// [`filled`](Self::filled), then [`advance`](Self::advance) until it wants more.
+/// The bytes not yet consumed stay in the inbox, so a connection keeps to its
+/// inbox as long as [`unread`](Self::unread) is not zero.
+///
+/// ```
+/// use sansocket::{Config, Connection, Delivery, Inbox, Message, Negotiated, Ready, Server};
+///
+/// let mut connection = Connection::new(Negotiated::from_upgraded(), Server, &Config::new());
+/// let mut inbox = Inbox::new();
+/// let bytes = b"\x81\x82\0\0\0\0Hi"; // from a socket
+/// inbox.spare()[..bytes.len()].copy_from_slice(bytes);
+/// inbox.filled(bytes.len());
+///
+/// assert_eq!(inbox.advance(&mut connection)?, Ready::Message);
+/// assert_eq!(inbox.delivery(), Some(Delivery::Message(Message::Text("Hi"))));
+/// assert_eq!(inbox.advance(&mut connection)?, Ready::Need);
+/// # Ok::<(), sansocket::InboxError>(())
+/// ```
+#[derive(Debug)]
+pub struct Inbox {
+    bytes: Vec<u8>,
+    unread: Range<usize>,
+    assembler: Assembler<Vec<u8>>,
+    found: Found,
+    frames: u64,
+}
+
+/// What [`Inbox::advance`] found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Ready {
+    /// A whole message.
+    Message,
+    /// A piece of a message ([`Inbox::advance_piece`] only).
+    Data,
+    /// A Ping.
+    Ping,
+    /// A Pong.
+    Pong,
+    /// The peer's Close.
+    Close,
+    /// Nothing: more bytes are needed.
+    Need,
+}
+
+/// What [`Inbox::delivery`] lends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Delivery<'i> {
+    /// A whole message.
+    Message(Message<'i>),
+    /// The payload of a Ping.
+    Ping(&'i [u8]),
+    /// The payload of a Pong.
+    Pong(&'i [u8]),
+    /// What the peer's Close says, if anything.
+    Close(Option<CloseFrame<'i>>),
+}
+
+/// Where that lies.
+#[derive(Clone, Debug)]
+enum Found {
+    Nothing,
+    /// A piece of a message in `bytes`, checked there.
+    Piece(Shape, Range<usize>),
+    /// A message in `bytes`, checked there.
+    InPlace(Kind, Range<usize>),
+    /// A message in the assembler.
+    Joined(Kind),
+    Ping(Range<usize>),
+    Pong(Range<usize>),
+    /// A Close body in `bytes`, checked there.
+    Close(Range<usize>),
+}
+
+impl Inbox {
+    /// An inbox with a read buffer of 16 KiB.
+    pub fn new() -> Self {
+        Self::with_capacity(16 * 1024)
+    }
+
+    /// An inbox with a read buffer of `len` bytes, but at least 256: a whole
+    /// control frame must fit. Messages of any length can be received with any.
+    pub fn with_capacity(len: usize) -> Self {
+        Self {
+            bytes: vec![0; len.max(READ_LEN_MIN)],
+            unread: 0..0,
+            assembler: Assembler::new(Vec::new(), usize::MAX),
+            found: Found::Nothing,
+            frames: 0,
+        }
+    }
+
+    /// The room to read into, never empty once everything was advanced over. What
+    /// was lent before is gone.
+    pub fn spare(&mut self) -> &mut [u8] {
+        self.found = Found::Nothing;
+        if self.unread.is_empty() {
+            self.unread = 0..0;
+        } else if self.bytes.len() - self.unread.end < READ_LEN_MIN {
+            self.bytes.copy_within(self.unread.clone(), 0);
+            self.unread = 0..self.unread.len();
+        }
+        &mut self.bytes[self.unread.end..]
+    }
+
+    /// `len` bytes were read into [`spare`](Self::spare).
+    ///
+    /// # Panics
+    ///
+    /// If that is more than there was room for.
+    pub fn filled(&mut self, len: usize) {
+        assert!(len <= self.bytes.len() - self.unread.end, "more bytes filled than were spare");
+        self.unread.end += len;
+    }
+
+    /// Puts bytes that were read elsewhere behind the unread ones, as those that
+    /// followed the opening handshake. The read buffer grows if it must.
+    pub fn extend(&mut self, bytes: &[u8]) {
+        self.found = Found::Nothing;
+        if self.bytes.len() - self.unread.end < bytes.len() {
+            self.bytes.resize(self.unread.end + bytes.len(), 0);
+        }
+        self.bytes[self.unread.end..][..bytes.len()].copy_from_slice(bytes);
+        self.unread.end += bytes.len();
+    }
+
+    /// Throws away what was read and not consumed.
+    pub fn discard(&mut self) {
+        self.unread.start = self.unread.end;
+    }
+
+    /// The bytes read and not consumed.
+    pub fn unread(&self) -> &[u8] {
+        &self.bytes[self.unread.clone()]
+    }
+
+    /// Decodes up to the next whole message or control frame.
+    /// [`delivery`](Self::delivery) then lends it.
+    ///
+    /// # Errors
+    ///
+    /// [`InboxError::Failed`] when the connection fails or has failed;
+    /// [`InboxError::Assembly`] when a message cannot be put together, which fails
+    /// the connection too.
+    #[inline]
+    pub fn advance<R: Role, X: Extension>(
+        &mut self,
+        connection: &mut Connection<R, X>,
+    ) -> Result<Ready, InboxError> {
+        let ready = self.advance_with(|buf| connection.receive(buf));
+        if let Err(InboxError::Assembly(error)) = ready {
+            connection.fail_with(error.close_code());
+        }
+        ready
+    }
+
+    /// [`advance`](Self::advance) for a [`ReceiveHalf`](crate::ReceiveHalf): with
+    /// `receive` as the call that decodes.
+    ///
+    /// # Errors
+    ///
+    /// As [`advance`](Self::advance), but it is the caller who must fail the
+    /// connection for an [`InboxError::Assembly`].
+    #[inline]
+    pub fn advance_with(
+        &mut self,
+        mut receive: impl for<'b> FnMut(&'b mut [u8]) -> Result<Received<'b>, Failure>,
+    ) -> Result<Ready, InboxError> {
+        loop {
+            let ready = self.decode(&mut receive)?;
+            let Found::Piece(shape, range) = &self.found else {
+                return Ok(ready);
+            };
+            let (range, kind) = (range.clone(), shape.kind());
+            let data = shape.with_bytes(&mut self.bytes[range.clone()]);
+            self.found = match self.assembler.push(data).map_err(InboxError::Assembly)? {
+                Assembled::Stored => continue,
+                Assembled::InPlace(_) => Found::InPlace(kind, range),
+                Assembled::Joined(_) => Found::Joined(kind),
+            };
+            return Ok(Ready::Message);
+        }
+    }
+
+    /// Decodes the next piece of a message as it came, or a control frame: for
+    /// messages that need not be whole in memory. [`data`](Self::data) or
+    /// [`delivery`](Self::delivery) then lends it.
+    ///
+    /// A message begun with this must be finished with it.
+    ///
+    /// # Errors
+    ///
+    /// [`InboxError::Failed`] when the connection fails or has failed.
+    pub fn advance_piece<R: Role, X: Extension>(
+        &mut self,
+        connection: &mut Connection<R, X>,
+    ) -> Result<Ready, InboxError> {
+        self.advance_piece_with(|buf| connection.receive(buf))
+    }
+
+    /// [`advance_piece`](Self::advance_piece) for a
+    /// [`ReceiveHalf`](crate::ReceiveHalf).
+    ///
+    /// # Errors
+    ///
+    /// As [`advance_piece`](Self::advance_piece).
+    pub fn advance_piece_with(
+        &mut self,
+        mut receive: impl for<'b> FnMut(&'b mut [u8]) -> Result<Received<'b>, Failure>,
+    ) -> Result<Ready, InboxError> {
+        self.decode(&mut receive)
+    }
+
+    /// One event, noted in `found`.
+    #[inline]
+    fn decode(
+        &mut self,
+        receive: &mut impl for<'b> FnMut(&'b mut [u8]) -> Result<Received<'b>, Failure>,
+    ) -> Result<Ready, InboxError> {
+        self.found = Found::Nothing;
+        let unread = &mut self.bytes[self.unread.clone()];
+        let received = receive(unread).map_err(InboxError::Failed)?;
+        let end = self.unread.end - received.rest.len();
+        self.unread.start = end;
+        let behind = |payload: &[u8]| end - payload.len()..end;
+        let (found, ready) = match received.event {
+            None => (Found::Nothing, Ready::Need),
+            Some(Event::Ping(payload)) => (Found::Ping(behind(payload)), Ready::Ping),
+            Some(Event::Pong(payload)) => (Found::Pong(behind(payload)), Ready::Pong),
+            Some(Event::Close(frame)) => {
+                let body_len = frame.map_or(0, |frame| 2 + frame.reason.len());
+                (Found::Close(end - body_len..end), Ready::Close)
+            }
+            Some(Event::Data(data)) => {
+                self.frames += u64::from(data.frame_start().is_some());
+                (Found::Piece(data.shape(), behind(data.bytes())), Ready::Data)
+            }
+        };
+        self.found = found;
+        Ok(ready)
+    }
+
+    /// The piece that the last [`advance_piece`](Self::advance_piece) found.
+    pub fn data(&mut self) -> Option<Data<'_>> {
+        match core::mem::replace(&mut self.found, Found::Nothing) {
+            Found::Piece(shape, range) => Some(shape.with_bytes(&mut self.bytes[range])),
+            found => {
+                self.found = found;
+                None
+            }
+        }
+    }
+
+    /// How many data frames began in this inbox.
+    pub fn data_frames(&self) -> u64 {
+        self.frames
+    }
+
+    /// What the last [`advance`](Self::advance) found; `None` if it was nothing, or
+    /// the inbox was read into since.
+    pub fn delivery(&self) -> Option<Delivery<'_>> {
+        let bytes = |range: &Range<usize>| &self.bytes[range.clone()];
+        Some(match &self.found {
+            Found::Nothing | Found::Piece(..) => return None,
+            Found::InPlace(kind, range) => {
+                Delivery::Message(Message::from_checked(*kind, bytes(range)))
+            }
+            Found::Joined(kind) => {
+                Delivery::Message(Message::from_checked(*kind, self.assembler.joined()))
+            }
+            Found::Ping(range) => Delivery::Ping(bytes(range)),
+            Found::Pong(range) => Delivery::Pong(bytes(range)),
+            Found::Close(range) => Delivery::Close(close_code::parse_body(bytes(range))),
+        })
+    }
+
+    /// Gives memory back: the place of joined messages, if nothing is under way.
+    pub fn shrink(&mut self) {
+        self.found = Found::Nothing;
+        self.assembler.shrink();
+    }
+}
+
+impl Default for Inbox {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Why [`Inbox::advance`] has nothing to lend.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum InboxError {
+    /// The connection failed.
+    Failed(Failure),
+    /// A message could not be put together.
+    Assembly(AssemblyError),
+}
+
+impl core::fmt::Display for InboxError {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            Self::Failed(failure) => failure.fmt(f),
+            Self::Assembly(error) => error.fmt(f),
+        }
+    }
+}
+
+impl core::error::Error for InboxError {}
+
+/// Less room than this is not worth a read; a control frame has 131 bytes.
+const READ_LEN_MIN: usize = 256;

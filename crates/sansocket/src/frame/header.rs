@@ -1,0 +1,360 @@
+//! The frame header (RFC 6455 section 5.2) as a value, and every rule about it
+//! as one pure function over its bytes, in their order.
+
+use crate::mask::Key;
+use crate::opcode::{Fin, Opcode};
+
+/// The longest header: two bytes, an eight-byte length, a masking key.
+pub const HEADER_LEN_MAX: usize = 14;
+
+/// The longest payload of a control frame (section 5.5).
+pub const CONTROL_PAYLOAD_MAX: usize = 125;
+
+/// The header of one frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FrameHeader {
+    /// Whether the frame ends its message.
+    pub fin: Fin,
+    /// The reserved bits, where they stand in the first byte (mask `0x70`).
+    pub reserved: u8,
+    /// What the frame is for.
+    pub opcode: Opcode,
+    /// The masking key; `None` for an unmasked frame.
+    pub key: Option<Key>,
+    /// The length of the payload in bytes, at most 2⁶³−1.
+    pub payload_len: u64,
+}
+
+impl FrameHeader {
+    /// Writes the header in its shortest form and returns it with its length.
+    ///
+    /// ```
+    /// use sansocket::frame::FrameHeader;
+    /// use sansocket::{Fin, Opcode};
+    ///
+    /// let header = FrameHeader {
+    ///     fin: Fin::Last, reserved: 0, opcode: Opcode::Binary, key: None, payload_len: 256,
+    /// };
+    /// let (bytes, len) = header.encode();
+    /// assert_eq!(bytes[..len], [0x82, 0x7e, 0x01, 0x00]); // section 5.7
+    /// ```
+    #[inline]
+    pub fn encode(&self) -> ([u8; HEADER_LEN_MAX], usize) {
+        let mut out = [0; HEADER_LEN_MAX];
+        let fin = match self.fin {
+            Fin::More => 0,
+            Fin::Last => FIN,
+        };
+        out[0] = fin | (self.reserved & RESERVED) | self.opcode.bits();
+        let mut len = self.encode_len(&mut out);
+        if let Some(key) = self.key {
+            out[1] |= MASKED;
+            out[len..len + key.len()].copy_from_slice(&key);
+            len += key.len();
+        }
+        (out, len)
+    }
+
+    fn encode_len(&self, out: &mut [u8; HEADER_LEN_MAX]) -> usize {
+        if let Ok(short) = u8::try_from(self.payload_len)
+            && short < LEN_16
+        {
+            out[1] = short;
+            2
+        } else if let Ok(middle) = u16::try_from(self.payload_len) {
+            out[1] = LEN_16;
+            out[2..4].copy_from_slice(&middle.to_be_bytes());
+            4
+        } else {
+            out[1] = LEN_64;
+            out[2..10].copy_from_slice(&self.payload_len.to_be_bytes());
+            10
+        }
+    }
+
+    /// Reads a header from the start of `bytes`, by `rules`.
+    ///
+    /// # Errors
+    ///
+    /// The first rule broken, in byte order, even while the header is not whole.
+    #[inline]
+    pub fn parse(bytes: &[u8], rules: &Rules) -> Result<Parsed, FrameError> {
+        let [first, rest @ ..] = bytes else {
+            return Ok(Parsed::Incomplete { need: 2 });
+        };
+        let opcode = rules.check_first(*first)?;
+        let [second, ..] = rest else {
+            return Ok(Parsed::Incomplete { need: 2 });
+        };
+        let masked = rules.check_second(opcode, *second)?;
+        let (len, end) = match second & LEN_7 {
+            LEN_16 => match parse_len_16(bytes, rules)? {
+                Some(len) => (len, 4),
+                None => return Ok(Parsed::Incomplete { need: 4 }),
+            },
+            LEN_64 => match parse_len_64(bytes, rules)? {
+                Some(len) => (len, 10),
+                None => return Ok(Parsed::Incomplete { need: 10 }),
+            },
+            short => (u64::from(short), 2),
+        };
+        if !opcode.is_control() {
+            rules.check_limits(len, end)?;
+        }
+        let (key, header_len) = match (masked, bytes[end..].first_chunk::<4>()) {
+            (false, _) => (None, end),
+            (true, Some(key)) => (Some(*key), end + key.len()),
+            (true, None) => return Ok(Parsed::Incomplete { need: end + 4 }),
+        };
+        let header = Self {
+            fin: if first & FIN == 0 { Fin::More } else { Fin::Last },
+            reserved: first & RESERVED,
+            opcode,
+            key,
+            payload_len: len,
+        };
+        Ok(Parsed::Header { header, header_len })
+    }
+}
+
+/// What [`FrameHeader::parse`] found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Parsed {
+    /// The header is not whole: present at least `need` bytes together.
+    Incomplete {
+        /// A number of bytes from the header's first on.
+        need: usize,
+    },
+    /// A header, and the length of its own bytes.
+    Header {
+        /// The header.
+        header: FrameHeader,
+        /// How many bytes it takes, 2 to 14.
+        header_len: usize,
+    },
+}
+
+/// What the next frame may be, as far as its header tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rules {
+    /// Whether it must be masked (section 5.1).
+    pub mask: MaskRule,
+    /// Which data frame fits (section 5.4).
+    pub expect: Expect,
+    /// The reserved bits that the first frame of a message may carry.
+    pub reserved: u8,
+    /// The longest payload of a data frame, in bytes.
+    pub payload_len_max: u64,
+    /// What of the message limit is used up by earlier fragments, in bytes.
+    pub message_len: u64,
+    /// The longest message, in bytes on the wire.
+    pub message_len_max: u64,
+    /// How many fragments the message has had.
+    pub fragments: u32,
+    /// How many a message may have.
+    pub fragments_max: u32,
+    /// What is let pass although the RFC forbids it.
+    pub leniency: Leniency,
+}
+
+/// Whether a frame must be masked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MaskRule {
+    /// It comes from a client.
+    Masked,
+    /// It comes from a server.
+    Unmasked,
+}
+
+/// Which data frame fits here; control frames fit everywhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Expect {
+    /// A text or binary frame: no message is unfinished.
+    Message,
+    /// A continuation: a message is unfinished.
+    Continuation,
+}
+
+/// Leniencies, each off unless switched on. Strict peers do not need them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Leniency(u8);
+
+impl Leniency {
+    /// Everything strict.
+    pub const NONE: Self = Self(0);
+    /// A server takes unmasked frames too (against section 5.1).
+    pub const ACCEPT_UNMASKED: Self = Self(1);
+    /// A length may stand in a longer form than needed (against section 5.2).
+    pub const ACCEPT_NON_MINIMAL_LENGTH: Self = Self(2);
+
+    /// These and those.
+    pub const fn and(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    const fn allows(self, other: Self) -> bool {
+        self.0 & other.0 != 0
+    }
+}
+
+impl Rules {
+    /// The first byte: FIN, reserved bits, opcode.
+    #[inline]
+    fn check_first(&self, first: u8) -> Result<Opcode, FrameError> {
+        let opcode = Opcode::from_bits(first & OPCODE);
+        let starts = matches!(opcode, Some(Opcode::Text | Opcode::Binary));
+        let allowed = if starts { self.reserved } else { 0 };
+        let rule = match (opcode, self.expect) {
+            _ if first & RESERVED & !allowed != 0 => {
+                FrameRule::ReservedBits { bits: first & RESERVED }
+            }
+            (None, _) => FrameRule::ReservedOpcode { opcode: first & OPCODE },
+            (Some(Opcode::Continuation), Expect::Message) => FrameRule::UnexpectedContinuation,
+            (Some(Opcode::Text | Opcode::Binary), Expect::Continuation) => {
+                FrameRule::UnfinishedMessage
+            }
+            (Some(opcode), _) if opcode.is_control() && first & FIN == 0 => {
+                FrameRule::FragmentedControl
+            }
+            (Some(opcode), _) if !opcode.is_control() && self.fragments >= self.fragments_max => {
+                FrameRule::TooManyFragments { max: self.fragments_max }
+            }
+            (Some(opcode), _) => return Ok(opcode),
+        };
+        Err(FrameError { rule, at: 0 })
+    }
+
+    /// The second byte: MASK, and what its seven bits say of the length.
+    #[inline]
+    fn check_second(&self, opcode: Opcode, second: u8) -> Result<bool, FrameError> {
+        let masked = second & MASKED != 0;
+        let len = second & LEN_7;
+        let unmasked_passes = self.leniency.allows(Leniency::ACCEPT_UNMASKED);
+        let rule = match self.mask {
+            MaskRule::Masked if !masked && !unmasked_passes => FrameRule::Unmasked,
+            MaskRule::Unmasked if masked => FrameRule::Masked,
+            // §5.5: a control frame never needs the longer forms.
+            _ if opcode.is_control() && usize::from(len) > CONTROL_PAYLOAD_MAX => {
+                FrameRule::ControlTooLong
+            }
+            // §5.5.1: no body, or at least a code of two bytes.
+            _ if opcode == Opcode::Close && len == 1 => FrameRule::CloseBodyOfOneByte,
+            _ => return Ok(masked),
+        };
+        Err(FrameError { rule, at: 1 })
+    }
+
+    /// The limits, judged at the last byte of the length.
+    #[inline]
+    fn check_limits(&self, len: u64, end: usize) -> Result<(), FrameError> {
+        let rule = if len > self.payload_len_max {
+            FrameRule::FrameTooBig { len, max: self.payload_len_max }
+        } else if len > self.message_len_max.saturating_sub(self.message_len) {
+            let len = self.message_len.saturating_add(len);
+            FrameRule::MessageTooBig { len, max: self.message_len_max }
+        } else {
+            return Ok(());
+        };
+        Err(FrameError { rule, at: end - 1 })
+    }
+}
+
+fn parse_len_16(bytes: &[u8], rules: &Rules) -> Result<Option<u64>, FrameError> {
+    let Some(field) = bytes[2..].first_chunk::<2>() else {
+        return Ok(None);
+    };
+    let len = u64::from(u16::from_be_bytes(*field));
+    if len < u64::from(LEN_16) && !rules.leniency.allows(Leniency::ACCEPT_NON_MINIMAL_LENGTH) {
+        return Err(FrameError { rule: FrameRule::LengthNotMinimal { len }, at: 3 });
+    }
+    Ok(Some(len))
+}
+
+fn parse_len_64(bytes: &[u8], rules: &Rules) -> Result<Option<u64>, FrameError> {
+    let field = &bytes[2..];
+    if field.first().is_some_and(|byte| byte & 0x80 != 0) {
+        return Err(FrameError { rule: FrameRule::LengthTopBit, at: 2 });
+    }
+    // Six leading zero bytes: whatever follows would have fitted 16 bits.
+    let lenient = rules.leniency.allows(Leniency::ACCEPT_NON_MINIMAL_LENGTH);
+    if field.first_chunk() == Some(&[0; 6]) && !lenient {
+        return Err(FrameError { rule: FrameRule::LengthLeadingZeros, at: 7 });
+    }
+    Ok(field.first_chunk().map(|field| u64::from_be_bytes(*field)))
+}
+
+/// A frame that breaks a rule, and the byte at which it does, counted from the
+/// header's first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FrameError {
+    /// What was broken.
+    pub rule: FrameRule,
+    /// The index of the first byte that cannot be.
+    pub at: usize,
+}
+
+/// The rules about single frames.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum FrameRule {
+    /// A reserved bit is set that no extension gave a meaning (section 5.2).
+    ReservedBits {
+        /// The bits, in the mask `0x70`.
+        bits: u8,
+    },
+    /// The opcode is reserved (section 5.2).
+    ReservedOpcode {
+        /// The four bits.
+        opcode: u8,
+    },
+    /// A continuation where no message is unfinished (section 5.4).
+    UnexpectedContinuation,
+    /// A new message inside an unfinished one (section 5.4).
+    UnfinishedMessage,
+    /// A control frame without FIN (section 5.5).
+    FragmentedControl,
+    /// A control frame of more than 125 bytes (section 5.5).
+    ControlTooLong,
+    /// A Close body of one byte (section 5.5.1).
+    CloseBodyOfOneByte,
+    /// An unmasked frame sent to a server (section 5.1).
+    Unmasked,
+    /// A masked frame sent to a client (section 5.1).
+    Masked,
+    /// A 16-bit length below 126 (section 5.2).
+    LengthNotMinimal {
+        /// The length.
+        len: u64,
+    },
+    /// A 64-bit length below 65,536 (section 5.2).
+    LengthLeadingZeros,
+    /// A 64-bit length of 2⁶³ or more (section 5.2).
+    LengthTopBit,
+    /// A frame longer than the limit.
+    FrameTooBig {
+        /// The length that the frame declares, in bytes.
+        len: u64,
+        /// The limit.
+        max: u64,
+    },
+    /// A message longer than the limit, with the fragment that this frame is.
+    MessageTooBig {
+        /// The length that the message has with this frame, in bytes.
+        len: u64,
+        /// The limit.
+        max: u64,
+    },
+    /// More fragments in a message than the limit.
+    TooManyFragments {
+        /// The limit.
+        max: u32,
+    },
+}
+
+const FIN: u8 = 0x80;
+const RESERVED: u8 = 0x70;
+const OPCODE: u8 = 0x0f;
+const MASKED: u8 = 0x80;
+const LEN_7: u8 = 0x7f;
+const LEN_16: u8 = 126;
+const LEN_64: u8 = 127;

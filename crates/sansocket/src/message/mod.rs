@@ -1,0 +1,121 @@
+//! Messages (RFC 6455 sections 5.4 and 5.6): fragments into messages, and the
+//! validity of text.
+//!
+//! Knows frames, but no connection: no control frames, closing or time.
+
+mod assembler;
+mod data;
+mod incoming;
+mod prepared;
+
+pub use assembler::{Assembled, Assembler, AssemblyError, SliceStorage, Storage};
+#[cfg(feature = "alloc")]
+pub(crate) use data::Shape;
+pub use data::{Data, FrameStart, Position};
+pub(crate) use incoming::{Incoming, Taken};
+pub use prepared::Prepared;
+
+use crate::opcode::Kind;
+use crate::utf8;
+
+/// A whole message, lent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Message<'a> {
+    /// A text message: valid UTF-8 by its type.
+    Text(&'a str),
+    /// A binary message.
+    Binary(&'a [u8]),
+}
+
+impl<'a> Message<'a> {
+    /// The message of this kind in bytes that a [`utf8::Utf8`] check passed if
+    /// they are text.
+    pub(crate) fn from_checked(kind: Kind, bytes: &'a [u8]) -> Self {
+        match kind {
+            Kind::Text => Self::Text(utf8::checked_str(bytes)),
+            Kind::Binary => Self::Binary(bytes),
+        }
+    }
+
+    /// Whether it is text or binary.
+    pub const fn kind(&self) -> Kind {
+        match self {
+            Self::Text(_) => Kind::Text,
+            Self::Binary(_) => Kind::Binary,
+        }
+    }
+
+    /// The payload.
+    pub const fn as_bytes(&self) -> &'a [u8] {
+        match self {
+            Self::Text(text) => text.as_bytes(),
+            Self::Binary(bytes) => bytes,
+        }
+    }
+
+    /// The length of the payload in bytes.
+    pub const fn len(&self) -> usize {
+        self.as_bytes().len()
+    }
+
+    /// Whether the payload is empty.
+    pub const fn is_empty(&self) -> bool {
+        self.as_bytes().is_empty()
+    }
+}
+
+/// A whole message with storage of its own, to be kept or sent to another thread.
+#[cfg(feature = "alloc")]
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum OwnedMessage {
+    /// A text message.
+    Text(alloc::string::String),
+    /// A binary message.
+    Binary(alloc::vec::Vec<u8>),
+}
+
+#[cfg(feature = "alloc")]
+impl OwnedMessage {
+    /// The message, lent.
+    pub fn as_message(&self) -> Message<'_> {
+        match self {
+            Self::Text(text) => Message::Text(text),
+            Self::Binary(bytes) => Message::Binary(bytes),
+        }
+    }
+}
+
+#[cfg(feature = "alloc")]
+impl From<Message<'_>> for OwnedMessage {
+    fn from(message: Message<'_>) -> Self {
+        match message {
+            Message::Text(text) => Self::Text(text.into()),
+            Message::Binary(bytes) => Self::Binary(bytes.into()),
+        }
+    }
+}
+
+#[cfg(feature = "alloc")]
+impl<'a> From<&'a OwnedMessage> for Message<'a> {
+    fn from(message: &'a OwnedMessage) -> Self {
+        message.as_message()
+    }
+}
+
+impl<'a> From<&'a str> for Message<'a> {
+    fn from(text: &'a str) -> Self {
+        Self::Text(text)
+    }
+}
+
+impl<'a> From<&'a [u8]> for Message<'a> {
+    fn from(bytes: &'a [u8]) -> Self {
+        Self::Binary(bytes)
+    }
+}
+
+impl<'a, const N: usize> From<&'a [u8; N]> for Message<'a> {
+    fn from(bytes: &'a [u8; N]) -> Self {
+        Self::Binary(bytes)
+    }
+}
