@@ -1,0 +1,278 @@
+//! What can go wrong, by who can do something about it.
+
+use std::fmt;
+use std::io;
+
+use sansocket::handshake::{
+    AcceptError as Answer, Rejection, ReplyError, RequestError, ResponseError,
+};
+use sansocket::{AssemblyError, Cause, CloseCode, Closure, Failure, SendError, UriError};
+
+/// How a connection ended, with the reason that the peer gave.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Closed {
+    pub(crate) closure: Closure,
+    pub(crate) reason: String,
+}
+
+impl Closed {
+    /// The close code to report (RFC 6455 section 7.1.5): the peer's, 1005 if its
+    /// Close had none, 1006 if no Close came.
+    pub fn code(&self) -> CloseCode {
+        self.closure.code()
+    }
+
+    /// The reason in the peer's Close; often empty. For logs, not for users.
+    pub fn reason(&self) -> &str {
+        &self.reason
+    }
+
+    /// Whether the closing handshake was completed (section 7.1.4).
+    pub fn is_clean(&self) -> bool {
+        self.closure.is_clean()
+    }
+
+    /// Why it ended.
+    pub fn cause(&self) -> Cause {
+        self.closure.cause()
+    }
+
+    /// All that the engine knows of the end.
+    pub fn closure(&self) -> Closure {
+        self.closure
+    }
+}
+
+impl fmt::Display for Closed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.closure.fmt(f)?;
+        if !self.reason.is_empty() {
+            write!(f, ": {}", self.reason)?;
+        }
+        Ok(())
+    }
+}
+
+/// Why a call on an open WebSocket did not do what it should.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Error {
+    /// The connection is over. Every later call gives the same.
+    Closed(Closed),
+    /// The peer broke a rule, or a deadline passed. The Close that says so was
+    /// sent before this was returned. Every later call gives the same.
+    Failed(Failure),
+    /// The call cannot be carried out; the connection is as it was.
+    Send(SendError),
+    /// A message could not be put together; the connection was failed.
+    Assembly(AssemblyError),
+    /// The inbox holds unread bytes of another connection, or another one holds
+    /// those of this one. Nothing was lost: call again with the right one.
+    ForeignInbox,
+    /// Writing made no progress for the whole write-stall deadline.
+    WriteStalled,
+    /// The transport reported an error.
+    Io(io::Error),
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Closed(closed) => closed.fmt(f),
+            Self::Failed(failure) => failure.fmt(f),
+            Self::Send(error) => error.fmt(f),
+            Self::Assembly(error) => error.fmt(f),
+            Self::ForeignInbox => f.write_str("the inbox belongs to another connection"),
+            Self::WriteStalled => f.write_str("the peer stopped reading"),
+            Self::Io(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Failed(failure) => Some(failure),
+            Self::Send(error) => Some(error),
+            Self::Assembly(error) => Some(error),
+            Self::Io(error) => Some(error),
+            Self::Closed(_) | Self::ForeignInbox | Self::WriteStalled => None,
+        }
+    }
+}
+
+impl From<SendError> for Error {
+    fn from(error: SendError) -> Self {
+        Self::Send(error)
+    }
+}
+
+impl From<io::Error> for Error {
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::TimedOut => Self::WriteStalled,
+            _ => Self::Io(error),
+        }
+    }
+}
+
+/// An answer of the server that was not the opening of a WebSocket.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rejected {
+    /// The HTTP status.
+    pub status: u16,
+    /// The header fields, in their order.
+    pub fields: Vec<(String, Vec<u8>)>,
+    /// The body, as much of it as came, at most 64 KiB.
+    pub body: Vec<u8>,
+}
+
+impl Rejected {
+    /// The value of the first field of this name, if it is text.
+    pub fn field(&self, name: &str) -> Option<&str> {
+        let (_, value) = self.fields.iter().find(|(field, _)| field.eq_ignore_ascii_case(name))?;
+        std::str::from_utf8(value).ok()
+    }
+}
+
+/// Why a client's connection was not opened.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum ConnectError {
+    /// The address is no WebSocket URI.
+    Uri(UriError),
+    /// The URI is `wss:`, and this build has no TLS.
+    TlsUnsupported,
+    /// What was asked for cannot be asked: a bad subprotocol or header field.
+    Request(RequestError),
+    /// The server did not answer with the opening of a WebSocket.
+    Rejected(Box<Rejected>),
+    /// The server's answer breaks a rule of the opening handshake, or came too
+    /// late.
+    Response(ResponseError),
+    /// The server asked to go elsewhere, and that is not allowed: too often, to
+    /// less security, or to no WebSocket address.
+    Redirect(Box<Rejected>),
+    /// The operating system has no randomness for masking keys.
+    Entropy(getrandom::Error),
+    /// No address could be reached, or the transport reported an error.
+    Io(io::Error),
+}
+
+impl fmt::Display for ConnectError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Uri(error) => error.fmt(f),
+            Self::TlsUnsupported => f.write_str("wss: this build has no TLS"),
+            Self::Request(error) => error.fmt(f),
+            Self::Rejected(rejected) => {
+                write!(f, "the server answered with HTTP status {}", rejected.status)
+            }
+            Self::Response(error) => error.fmt(f),
+            Self::Redirect(rejected) => {
+                let place = rejected.field("Location").unwrap_or("an unknown place");
+                write!(f, "redirect to {} not followed", place.escape_debug())
+            }
+            Self::Entropy(error) => write!(f, "no randomness for masking keys: {error}"),
+            Self::Io(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for ConnectError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Uri(error) => Some(error),
+            Self::Request(error) => Some(error),
+            Self::Response(error) => Some(error),
+            Self::Entropy(error) => Some(error),
+            Self::Io(error) => Some(error),
+            Self::TlsUnsupported | Self::Rejected(_) | Self::Redirect(_) => None,
+        }
+    }
+}
+
+impl From<UriError> for ConnectError {
+    fn from(error: UriError) -> Self {
+        Self::Uri(error)
+    }
+}
+
+impl From<RequestError> for ConnectError {
+    fn from(error: RequestError) -> Self {
+        Self::Request(error)
+    }
+}
+
+impl From<ResponseError> for ConnectError {
+    fn from(error: ResponseError) -> Self {
+        Self::Response(error)
+    }
+}
+
+impl From<getrandom::Error> for ConnectError {
+    fn from(error: getrandom::Error) -> Self {
+        Self::Entropy(error)
+    }
+}
+
+impl From<io::Error> for ConnectError {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
+/// Why a server's connection was not opened.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum AcceptError {
+    /// The request breaks a rule; the answer that says so was sent.
+    Rejected(Rejection),
+    /// The program answered with this status instead of accepting.
+    Answered(u16),
+    /// The program's answer cannot be given; the peer got a 500.
+    Accept(Answer),
+    /// The program's answer cannot be given; the peer got a 500.
+    Reply(ReplyError),
+    /// The peer left before its request was whole.
+    Incomplete,
+    /// The transport reported an error.
+    Io(io::Error),
+}
+
+impl fmt::Display for AcceptError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Rejected(rejection) => rejection.fmt(f),
+            Self::Answered(status) => write!(f, "answered with HTTP status {status}"),
+            Self::Accept(error) => error.fmt(f),
+            Self::Reply(error) => error.fmt(f),
+            Self::Incomplete => f.write_str("handshake incomplete: the peer left"),
+            Self::Io(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for AcceptError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Rejected(rejection) => Some(rejection),
+            Self::Accept(error) => Some(error),
+            Self::Reply(error) => Some(error),
+            Self::Io(error) => Some(error),
+            Self::Answered(_) | Self::Incomplete => None,
+        }
+    }
+}
+
+impl From<Rejection> for AcceptError {
+    fn from(rejection: Rejection) -> Self {
+        Self::Rejected(rejection)
+    }
+}
+
+impl From<io::Error> for AcceptError {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}

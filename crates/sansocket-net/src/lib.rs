@@ -1,0 +1,66 @@
+//! The [`sansocket`] engine over blocking sockets.
+//!
+//! Everything that WebSockets are is in the engine; here are only the calls that
+//! an operating system wants: [`connect`] and [`accept`], reading and writing with
+//! timeouts taken from the engine's deadlines, entropy for masking keys, and two
+//! halves for two threads.
+//!
+//! ```
+//! use std::net::{TcpListener, TcpStream};
+//! use sansocket::{CloseCode, Inbox, Message};
+//! use sansocket_net::{accept, connect};
+//!
+//! let listener = TcpListener::bind("127.0.0.1:0")?;
+//! let uri = format!("ws://{}/", listener.local_addr()?);
+//!
+//! let server = std::thread::spawn(move || {
+//!     let (stream, _) = listener.accept()?;
+//!     let mut socket = accept(stream)?;
+//!     let mut inbox = Inbox::new();
+//!     loop {
+//!         let message = socket.receive(&mut inbox)?; // lent, not copied
+//!         socket.send(message)?;
+//!     }
+//! #   #[allow(unreachable_code)]
+//! #   Ok::<(), Box<dyn std::error::Error + Send + Sync>>(())
+//! });
+//!
+//! let mut socket = connect(&uri)?;
+//! let mut inbox = Inbox::new();
+//! socket.send("Hello")?;
+//! assert_eq!(socket.receive(&mut inbox)?, Message::Text("Hello"));
+//! let closed = socket.close(&mut inbox, CloseCode::NORMAL, "done")?;
+//! assert!(closed.is_clean());
+//! # let error = server.join().unwrap().unwrap_err();
+//! # assert_eq!(error.to_string(), "closed with 1000: done");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # Time
+//!
+//! There is no thread of our own and no timer: time runs inside the calls. While a
+//! thread waits in [`receive`](WebSocket::receive), Pings are sent and answered and
+//! deadlines kept; while it does something else, nothing happens, and nothing is
+//! held against the peer either. A program that stays away from `receive` for long
+//! should split the socket and leave one half receiving.
+
+#![forbid(unsafe_code)]
+
+mod client;
+mod clock;
+mod entropy;
+mod error;
+mod outbox;
+mod pump;
+mod server;
+mod socket;
+mod split;
+mod transport;
+
+pub use client::{ConnectOptions, Redirects, connect, connect_over, connect_with};
+pub use error::{AcceptError, Closed, ConnectError, Error, Rejected};
+pub use pump::{Counters, HandshakeResponse, Settings};
+pub use server::{AcceptOptions, Decision, accept, accept_with};
+pub use socket::{Messages, WebSocket};
+pub use split::{Halves, Receiver, Sender};
+pub use transport::{SplitTransport, Transport, Untimed};

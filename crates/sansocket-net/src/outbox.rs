@@ -1,0 +1,259 @@
+//! The sending side of a socket: the engine's sending half, the bytes that it
+//! made, and the transport that takes them.
+
+use std::io::{self, IoSlice};
+use std::time::{Duration, Instant};
+
+use sansocket::{
+    CloseCode, CloseSent, Extension, Fin, HEAD_GAP, Kind, Message, Obligation, Prepared, Role,
+    SendError, SendHalf, Server, Transmit,
+};
+
+use crate::clock::is_nothing;
+use crate::error::Error;
+use crate::pump::Counters;
+use crate::transport::Transport;
+
+/// What is sent goes through here, in order.
+#[derive(Debug)]
+pub(crate) struct Outbox<T, R, X> {
+    pub(crate) transport: T,
+    half: SendHalf<R, X>,
+    /// Encoded, and written up to `written`.
+    bytes: Vec<u8>,
+    written: usize,
+    /// How long writing may make no progress.
+    stall: Duration,
+    /// Writing failed once: the peer cannot be told anything any more.
+    broken: bool,
+    pub(crate) counters: Counters,
+}
+
+/// Whether everything was written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Flushed {
+    All,
+    Blocked,
+}
+
+impl<T: Transport, R: Role, X: Extension> Outbox<T, R, X> {
+    pub(crate) fn new(transport: T, half: SendHalf<R, X>, stall: Duration) -> Self {
+        let counters = Counters::default();
+        Self { transport, half, bytes: Vec::new(), written: 0, stall, broken: false, counters }
+    }
+
+    pub(crate) fn into_transport(self) -> T {
+        self.transport
+    }
+
+    /// Takes over an obligation. A Pong is encoded at once, so that each Ping has
+    /// its own, unless the peer lets too many pile up; then the latest stands for
+    /// all (RFC 6455 section 5.5.3).
+    pub(crate) fn take(&mut self, obligation: Obligation) {
+        self.half.take(obligation);
+        if obligation.is_pong() && self.backlog() < BACKLOG_MAX {
+            self.encode_owed();
+        }
+    }
+
+    /// Encodes a message, writes it, and whatever was waiting before it.
+    pub(crate) fn send(&mut self, message: Message<'_>) -> Result<(), Error> {
+        let len = message.len();
+        if len > COALESCED_MAX {
+            let mut head = self.half.head(message.kind(), Fin::Last, len as u64)?;
+            self.bytes.extend_from_slice(head.as_bytes());
+            if R::MASKS {
+                for piece in message.as_bytes().chunks(COALESCED_MAX) {
+                    let start = self.bytes.len();
+                    self.bytes.extend_from_slice(piece);
+                    head.mask(&mut self.bytes[start..]);
+                    self.write_all(&[])?;
+                }
+            } else {
+                self.write_all(message.as_bytes())?;
+            }
+            self.half.payload_written(len as u64)?;
+        } else {
+            self.half.append(message, &mut self.bytes)?;
+        }
+        self.counters.messages_sent += 1;
+        self.counters.frames_sent += 1;
+        self.flush()
+    }
+
+    /// Encodes one fragment and writes it.
+    pub(crate) fn send_fragment(
+        &mut self,
+        kind: Kind,
+        fin: Fin,
+        payload: &[u8],
+    ) -> Result<(), Error> {
+        let room = payload.len() + HEAD_GAP;
+        self.encode(room, |half, out| half.send_fragment(kind, fin, payload, out))?;
+        self.counters.frames_sent += 1;
+        self.counters.messages_sent += u64::from(fin == Fin::Last);
+        self.flush()
+    }
+
+    /// Encodes a Ping and writes it.
+    pub(crate) fn ping(&mut self, payload: &[u8]) -> Result<(), Error> {
+        self.encode(CONTROL_LEN_MAX, |half, out| half.ping(payload, out))?;
+        self.counters.frames_sent += 1;
+        self.flush()
+    }
+
+    /// Encodes a Pong and writes it.
+    pub(crate) fn pong(&mut self, payload: &[u8]) -> Result<(), Error> {
+        self.encode(CONTROL_LEN_MAX, |half, out| half.pong(payload, out))?;
+        self.counters.frames_sent += 1;
+        self.flush()
+    }
+
+    /// Encodes a Close; the receiving half must be told of it. Not yet written.
+    pub(crate) fn close(
+        &mut self,
+        code: Option<CloseCode>,
+        reason: &str,
+    ) -> Result<CloseSent, SendError> {
+        let mut told = None;
+        self.encode(CONTROL_LEN_MAX, |half, out| {
+            let (len, sent) = half.close(code, reason, out)?;
+            told = Some(sent);
+            Ok(len)
+        })?;
+        self.counters.frames_sent += 1;
+        told.ok_or(SendError::Closed)
+    }
+
+    /// Writes everything encoded and owed, for as long as there is progress.
+    pub(crate) fn flush(&mut self) -> Result<(), Error> {
+        self.encode_owed();
+        self.write_all(&[])
+    }
+
+    /// Writes what can be written until the first write that blocks for the
+    /// transport's write timeout.
+    pub(crate) fn try_flush(&mut self) -> io::Result<Flushed> {
+        self.encode_owed();
+        while self.backlog() > 0 {
+            if self.write_once(&[])?.is_none() {
+                return Ok(Flushed::Blocked);
+            }
+        }
+        Ok(Flushed::All)
+    }
+
+    /// From now on writing may block only this long.
+    pub(crate) fn hurry(&mut self, stall: Duration) {
+        self.stall = stall;
+        // If the timeout cannot be set, the stall is noticed later.
+        let _ = self.transport.set_write_timeout(Some(stall));
+    }
+
+    pub(crate) fn is_broken(&self) -> bool {
+        self.broken
+    }
+
+    fn backlog(&self) -> usize {
+        self.bytes.len() - self.written
+    }
+
+    /// Encodes with `encode` to the end of `bytes`, into at most `room` bytes.
+    fn encode(
+        &mut self,
+        room: usize,
+        encode: impl FnOnce(&mut SendHalf<R, X>, &mut [u8]) -> Result<usize, SendError>,
+    ) -> Result<(), SendError> {
+        let start = self.bytes.len();
+        self.bytes.resize(start + room, 0);
+        let encoded = encode(&mut self.half, &mut self.bytes[start..]);
+        self.bytes.truncate(start + *encoded.as_ref().unwrap_or(&0));
+        encoded.map(drop)
+    }
+
+    fn encode_owed(&mut self) {
+        let mut owed = [0; CONTROL_LEN_MAX];
+        while let Transmit::Bytes(bytes) = self.half.poll_transmit(&mut owed) {
+            self.counters.frames_sent += control_frames(bytes, R::MASKS);
+            self.bytes.extend_from_slice(bytes);
+        }
+    }
+
+    /// Writes `bytes` and then `payload`, which is not copied.
+    fn write_all(&mut self, mut payload: &[u8]) -> Result<(), Error> {
+        let mut progress = Instant::now();
+        while self.backlog() > 0 || !payload.is_empty() {
+            match self.write_once(payload)? {
+                Some(of_payload) => {
+                    payload = &payload[of_payload..];
+                    progress = Instant::now();
+                }
+                None if progress.elapsed() < self.stall => {}
+                None => {
+                    self.broken = true;
+                    return Err(Error::WriteStalled);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// One write: how much of `payload` it took, or `None` if it blocked.
+    fn write_once(&mut self, payload: &[u8]) -> io::Result<Option<usize>> {
+        let backlog = self.backlog();
+        let waiting = &self.bytes[self.written..];
+        let result = if payload.is_empty() {
+            self.transport.write(waiting)
+        } else {
+            self.transport.write_vectored(&[IoSlice::new(waiting), IoSlice::new(payload)])
+        };
+        let len = match result {
+            Ok(0) => Err(io::ErrorKind::WriteZero.into()),
+            Err(error) if is_nothing(&error) => return Ok(None),
+            result => result,
+        };
+        let len = len.inspect_err(|_| self.broken = true)?;
+        self.counters.bytes_sent += len as u64;
+        self.written += len.min(backlog);
+        if self.written == self.bytes.len() {
+            self.bytes.clear();
+            self.written = 0;
+        }
+        Ok(Some(len.saturating_sub(backlog)))
+    }
+}
+
+impl<T: Transport, X: Extension> Outbox<T, Server, X> {
+    /// Writes a message that was encoded before.
+    pub(crate) fn send_prepared<S: AsRef<[u8]>>(
+        &mut self,
+        prepared: &Prepared<S>,
+    ) -> Result<(), Error> {
+        let frame = self.half.send_prepared(prepared)?;
+        self.counters.messages_sent += 1;
+        self.counters.frames_sent += 1;
+        self.encode_owed();
+        self.write_all(frame)
+    }
+}
+
+/// How many control frames these bytes are.
+fn control_frames(mut bytes: &[u8], masked: bool) -> u64 {
+    let mut count = 0;
+    while let [_, len, ..] = bytes {
+        let len = usize::from(len & 0x7f) + if masked { 6 } else { 2 };
+        bytes = bytes.get(len..).unwrap_or_default();
+        count += 1;
+    }
+    count
+}
+
+/// A message up to this length is copied behind its head, to be written with what
+/// else is waiting; a longer one of a server is written from where it lies.
+const COALESCED_MAX: usize = 16 * 1024;
+
+/// With more than this unwritten, Pongs are no longer encoded one by one.
+const BACKLOG_MAX: usize = 16 * 1024;
+
+/// The longest control frame.
+const CONTROL_LEN_MAX: usize = 131;

@@ -1,0 +1,405 @@
+//! The receiving side of a socket: reads, gives the engine its bytes and its time,
+//! and does what is to be done at the end.
+
+use std::io;
+use std::time::Duration;
+
+use sansocket::{
+    CloseCode, CloseSent, Config, Delivery, Extension, Failure, Inbox, InboxError, Obligation,
+    Ready, ReceiveHalf, Role, State, Tick, TransportStep,
+};
+
+use crate::clock::{Clock, Read, ReadTimeout};
+use crate::error::{Closed, Error};
+use crate::transport::Transport;
+
+/// What went through a WebSocket so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Bytes read from the transport since the handshake.
+    pub bytes_received: u64,
+    /// Bytes written to it.
+    pub bytes_sent: u64,
+    /// Frames received, control frames included.
+    pub frames_received: u64,
+    /// Frames sent, control frames included.
+    pub frames_sent: u64,
+    /// Whole messages received.
+    pub messages_received: u64,
+    /// Whole messages sent.
+    pub messages_sent: u64,
+    /// The round trip of the last keep-alive Ping.
+    pub round_trip: Option<Duration>,
+}
+
+/// What the server said when it opened the connection.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct HandshakeResponse {
+    /// The subprotocol in use.
+    pub subprotocol: Option<String>,
+    /// The header fields of the response, in their order; cookies are among them.
+    /// Empty for a server.
+    pub fields: Vec<(String, Vec<u8>)>,
+}
+
+/// How the receiving side reaches the sending side and the transport: directly, or
+/// under a lock that another thread shares.
+pub(crate) trait Link {
+    type Transport: Transport;
+
+    /// The transport to read from.
+    fn transport(&mut self) -> &mut Self::Transport;
+
+    /// Hands an obligation over.
+    fn oblige(&mut self, obligation: Obligation);
+
+    /// What the sending side did that this side must know.
+    fn close_sent(&mut self) -> Option<CloseSent>;
+
+    /// Writes what is owed, as far as that does not keep from reading.
+    fn flush(&mut self) -> Result<(), Error>;
+
+    /// Answers the peer's Close in place of the engine.
+    fn reply(&mut self, code: CloseCode, reason: &str) -> Option<CloseSent>;
+
+    /// The end is near: whatever blocks may block only this long.
+    fn hurry(&mut self, patience: Duration);
+
+    /// Whether everything owed is written.
+    fn is_flushed(&mut self) -> bool;
+
+    /// Nothing more will be written.
+    fn shutdown_write(&mut self);
+}
+
+/// The receiving side.
+#[derive(Debug)]
+pub(crate) struct Pump<R, X> {
+    half: ReceiveHalf<R, X>,
+    clock: Clock,
+    /// When the transport was last looked at. Time in the engine stands still
+    /// while the program does other things, so that what waits unread in the
+    /// socket is never mistaken for silence.
+    now: Tick,
+    /// Reads since one that left room, so that there may be more to read at once.
+    full_reads: u8,
+    timeout: ReadTimeout,
+    /// Bytes that came with the handshake.
+    leftover: Vec<u8>,
+    /// How many bytes this connection has in its inbox.
+    unread: usize,
+    counters: Counters,
+    ended: Option<Closed>,
+}
+
+impl<R: Role, X: Extension> Pump<R, X> {
+    pub(crate) fn new(half: ReceiveHalf<R, X>, leftover: Vec<u8>) -> Self {
+        let clock = Clock::new();
+        Self {
+            half,
+            clock,
+            now: clock.now(),
+            full_reads: 0,
+            timeout: ReadTimeout::new(None),
+            leftover,
+            unread: 0,
+            counters: Counters::default(),
+            ended: None,
+        }
+    }
+
+    /// No read is to block longer than `max`, since another thread may want
+    /// something.
+    pub(crate) fn wake_every(&mut self, max: Duration) {
+        self.timeout = ReadTimeout::new(Some(max));
+    }
+
+    pub(crate) fn half(&mut self) -> &mut ReceiveHalf<R, X> {
+        &mut self.half
+    }
+
+    pub(crate) fn ended(&self) -> Option<&Closed> {
+        self.ended.as_ref()
+    }
+
+    pub(crate) fn state(&self) -> State {
+        self.half.state()
+    }
+
+    pub(crate) fn into_leftover(self) -> Vec<u8> {
+        self.leftover
+    }
+
+    /// What was counted here, and there.
+    pub(crate) fn counters(&self, sending: &Counters) -> Counters {
+        Counters {
+            round_trip: self.half.round_trip(),
+            bytes_sent: sending.bytes_sent,
+            frames_sent: sending.frames_sent,
+            messages_sent: sending.messages_sent,
+            ..self.counters
+        }
+    }
+
+    /// Receives up to the next whole message, which the inbox then lends.
+    pub(crate) fn receive(&mut self, link: &mut impl Link, inbox: &mut Inbox) -> Result<(), Error> {
+        self.receive_with(link, inbox, |half, link, inbox| {
+            inbox.advance_with(|buf| half.receive(buf, |obligation| link.oblige(obligation)))
+        })
+    }
+
+    /// Receives the next piece of a message, which the inbox then lends.
+    pub(crate) fn receive_piece(
+        &mut self,
+        link: &mut impl Link,
+        inbox: &mut Inbox,
+    ) -> Result<(), Error> {
+        self.receive_with(link, inbox, |half, link, inbox| {
+            inbox.advance_piece_with(|buf| half.receive(buf, |obligation| link.oblige(obligation)))
+        })
+    }
+
+    fn receive_with<L: Link>(
+        &mut self,
+        link: &mut L,
+        inbox: &mut Inbox,
+        advance: impl FnMut(&mut ReceiveHalf<R, X>, &mut L, &mut Inbox) -> Result<Ready, InboxError>,
+    ) -> Result<(), Error> {
+        if let Some(closed) = &self.ended {
+            return Err(ended(closed));
+        }
+        if inbox.unread().len() != self.unread {
+            return Err(Error::ForeignInbox);
+        }
+        if !self.leftover.is_empty() {
+            inbox.extend(&std::mem::take(&mut self.leftover));
+        }
+        let frames = inbox.data_frames();
+        let result = self.pump(link, inbox, advance);
+        self.counters.frames_received += inbox.data_frames() - frames;
+        if self.ended.is_some() {
+            // Nothing of what is left will be looked at.
+            inbox.discard();
+        }
+        self.unread = inbox.unread().len();
+        result
+    }
+
+    fn pump<L: Link>(
+        &mut self,
+        link: &mut L,
+        inbox: &mut Inbox,
+        mut advance: impl FnMut(&mut ReceiveHalf<R, X>, &mut L, &mut Inbox) -> Result<Ready, InboxError>,
+    ) -> Result<(), Error> {
+        loop {
+            match advance(&mut self.half, link, inbox) {
+                Ok(Ready::Message) => {
+                    self.counters.messages_received += 1;
+                    return self.flush(link);
+                }
+                Ok(Ready::Data) => return self.flush(link),
+                Ok(Ready::Ping | Ready::Pong) => self.counters.frames_received += 1,
+                Ok(Ready::Close) => {
+                    self.counters.frames_received += 1;
+                    return Err(self.closed_by_peer(link, inbox));
+                }
+                Ok(Ready::Need) => self.wait(link, inbox)?,
+                Err(InboxError::Assembly(error)) => {
+                    self.half.fail_with(error.close_code(), |owed| link.oblige(owed));
+                    self.finish(link);
+                    return Err(Error::Assembly(error));
+                }
+                Err(InboxError::Failed(failure)) => return Err(self.failed(link, failure)),
+                Err(_) => return Err(Error::ForeignInbox),
+            }
+        }
+    }
+
+    /// Everything that was there is received: lets time pass, writes what is owed,
+    /// and waits for more.
+    fn wait(&mut self, link: &mut impl Link, inbox: &mut Inbox) -> Result<(), Error> {
+        if self.full_reads == 0 {
+            self.pass_time(link).map_err(|failure| self.failed(link, failure))?;
+        }
+        self.flush(link)?;
+        if self.half.transport_step() == TransportStep::CloseNow {
+            return Err(self.over(link));
+        }
+        let wait = match self.full_reads {
+            0 => self.half.poll_timeout().after(self.clock.now()),
+            _ => self.timeout.last(),
+        };
+        let spare = inbox.spare();
+        let room = spare.len();
+        let read = self.timeout.read(link.transport(), spare, wait);
+        self.now = self.clock.now();
+        match read {
+            Ok(Read::Bytes(len)) => {
+                inbox.filled(len);
+                self.counters.bytes_received += len as u64;
+                let full = len == room && self.full_reads < FULL_READS_MAX;
+                self.full_reads = if full { self.full_reads + 1 } else { 0 };
+                Ok(())
+            }
+            Ok(Read::Nothing) => {
+                self.full_reads = 0;
+                Ok(())
+            }
+            Ok(Read::End) => {
+                self.half.receive_end(|obligation| link.oblige(obligation));
+                Err(self.over(link))
+            }
+            Err(error) => {
+                self.half.receive_reset(|obligation| link.oblige(obligation));
+                self.finish(link);
+                Err(Error::Io(error))
+            }
+        }
+    }
+
+    fn pass_time(&mut self, link: &mut impl Link) -> Result<(), Failure> {
+        if let Some(sent) = link.close_sent() {
+            self.half.close_sent(sent);
+        }
+        self.half.handle_timeout(self.now, |obligation| link.oblige(obligation))
+    }
+
+    /// A peer that does not take what we write may still have said why: reading
+    /// goes on until that ends too.
+    fn flush(&mut self, link: &mut impl Link) -> Result<(), Error> {
+        match link.flush() {
+            Err(Error::WriteStalled) => {
+                self.half.receive_reset(|obligation| link.oblige(obligation));
+                self.finish(link);
+                Err(Error::WriteStalled)
+            }
+            Err(_) | Ok(()) => Ok(()),
+        }
+    }
+
+    /// The echo of code and reason is kinder than the code alone.
+    fn closed_by_peer(&mut self, link: &mut impl Link, inbox: &Inbox) -> Error {
+        let mut reason = String::new();
+        if let Some(Delivery::Close(Some(frame))) = inbox.delivery() {
+            reason.push_str(frame.reason);
+            if self.half.state() == State::Closed {
+                link.reply(frame.code, frame.reason);
+            }
+        }
+        let mut closed = self.finish(link);
+        closed.reason = reason;
+        self.ended = Some(closed.clone());
+        Error::Closed(closed)
+    }
+
+    fn failed(&mut self, link: &mut impl Link, failure: Failure) -> Error {
+        self.finish(link);
+        Error::Failed(failure)
+    }
+
+    fn over(&mut self, link: &mut impl Link) -> Error {
+        ended(&self.finish(link))
+    }
+
+    /// The end of every connection: what is owed is written; the sending direction
+    /// is ended, so that a reset does not overtake our Close; the peer may end its
+    /// own, within the engine's bounds of bytes and time (section 7.1.1).
+    pub(crate) fn finish(&mut self, link: &mut impl Link) -> Closed {
+        link.hurry(PATIENCE);
+        let mut scratch = [0; 4096];
+        let mut half_closed = false;
+        loop {
+            let written = link.flush().is_ok();
+            let step = self.half.transport_step();
+            if step == TransportStep::CloseNow {
+                break;
+            }
+            if !written {
+                self.half.receive_reset(|obligation| link.oblige(obligation));
+                break;
+            }
+            if step == TransportStep::HalfClose && !half_closed && link.is_flushed() {
+                link.shutdown_write();
+                half_closed = true;
+            }
+            // A failure is known already.
+            let _ = self.pass_time(link);
+            if let Err(_reset) = self.drain(link, &mut scratch) {
+                self.half.receive_reset(|obligation| link.oblige(obligation));
+            }
+        }
+        if !half_closed {
+            link.shutdown_write();
+        }
+        let closure = self.half.closure().unwrap_or_else(|| self.half.abort(|_| {}));
+        let closed = Closed { closure, reason: String::new() };
+        self.ended.get_or_insert(closed).clone()
+    }
+
+    /// Reads once what nobody will look at.
+    fn drain(&mut self, link: &mut impl Link, scratch: &mut [u8]) -> io::Result<()> {
+        let wait = self.half.poll_timeout().after(self.clock.now());
+        let read = self.timeout.read(link.transport(), scratch, wait);
+        self.now = self.clock.now();
+        match read? {
+            Read::Bytes(len) => {
+                self.counters.bytes_received += len as u64;
+                // The answer is known: nothing, or the failure again.
+                let _ = self.half.receive(&mut scratch[..len], |_| {});
+            }
+            Read::End => {
+                self.half.receive_end(|obligation| link.oblige(obligation));
+            }
+            Read::Nothing => {}
+        }
+        Ok(())
+    }
+}
+
+/// The error for a connection that ended like this.
+fn ended(closed: &Closed) -> Error {
+    match closed.cause() {
+        sansocket::Cause::Failed(failure) => Error::Failed(failure),
+        _ => Error::Closed(closed.clone()),
+    }
+}
+
+/// How a WebSocket is driven.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[must_use]
+pub struct Settings {
+    pub(crate) config: Config,
+    pub(crate) write_stall: Duration,
+}
+
+impl Settings {
+    /// The engine's defaults, and 30 s for a write without progress.
+    pub const fn new() -> Self {
+        Self { config: Config::new(), write_stall: Duration::from_secs(30) }
+    }
+
+    /// Limits, deadlines and switches of the engine.
+    pub fn config(mut self, config: Config) -> Self {
+        self.config = config;
+        self
+    }
+
+    /// How long writing may make no progress before the connection is given up.
+    /// Default: 30 s.
+    pub const fn write_stall(mut self, stall: Duration) -> Self {
+        self.write_stall = stall;
+        self
+    }
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// How long the last writes may block.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// After so many reads without a pause, time passes all the same.
+const FULL_READS_MAX: u8 = 64;

@@ -1,0 +1,355 @@
+//! A WebSocket on one thread.
+
+use std::time::Duration;
+
+use sansocket::{
+    CloseCode, CloseSent, Connection, Data, Delivery, Extension, Fin, Inbox, Kind, Message,
+    NoExtension, Obligation, OwnedMessage, Prepared, Role, Server, State,
+};
+
+use crate::error::{Closed, Error};
+use crate::outbox::Outbox;
+use crate::pump::{Counters, HandshakeResponse, Link, Pump, Settings};
+use crate::split::{self, Halves};
+use crate::transport::{SplitTransport, Transport};
+
+/// An open WebSocket over a blocking transport.
+///
+/// It comes from [`connect`](crate::connect), [`accept`](crate::accept) or
+/// [`from_connection`](Self::from_connection). Received messages are lent from an
+/// [`Inbox`] that the caller keeps, so one can be sent on while it is held:
+///
+/// ```
+/// # fn echo<T: sansocket_net::Transport>(
+/// #     mut socket: sansocket_net::WebSocket<T, sansocket::Server>,
+/// # ) -> Result<(), sansocket_net::Error> {
+/// let mut inbox = sansocket::Inbox::new();
+/// loop {
+///     let message = socket.receive(&mut inbox)?;
+///     socket.send(message)?;
+/// }
+/// # }
+/// ```
+///
+/// Pings are answered, keep-alive Pings sent and deadlines kept while a call runs.
+/// The peer's Close is answered with its own code and reason. Dropping an open
+/// WebSocket sends a Close with 1001, if the transport takes it at once.
+#[derive(Debug)]
+pub struct WebSocket<T: Transport, R: Role, X: Extension = NoExtension> {
+    /// `None` only while the value is taken apart.
+    live: Option<Live<T, R, X>>,
+    response: HandshakeResponse,
+}
+
+#[derive(Debug)]
+struct Live<T, R, X> {
+    pump: Pump<R, X>,
+    outbox: Outbox<T, R, X>,
+}
+
+impl<T: Transport, R: Role, X: Extension> WebSocket<T, R, X> {
+    /// A WebSocket whose handshake was done elsewhere. `leftover` are the bytes
+    /// that were read behind it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`] if the transport's write timeout cannot be set.
+    pub fn from_connection(
+        mut transport: T,
+        connection: Connection<R, X>,
+        settings: &Settings,
+        leftover: Vec<u8>,
+    ) -> Result<Self, Error> {
+        let stall = settings.write_stall.max(Duration::from_millis(1));
+        transport.set_write_timeout(Some(stall)).map_err(Error::Io)?;
+        let (receiving, sending) = connection.into_split();
+        let live = Live {
+            pump: Pump::new(receiving, leftover),
+            outbox: Outbox::new(transport, sending, stall),
+        };
+        Ok(Self { live: Some(live), response: HandshakeResponse::default() })
+    }
+
+    pub(crate) fn with_response(mut self, response: HandshakeResponse) -> Self {
+        self.response = response;
+        self
+    }
+
+    /// Waits for the next message and lends it, whole: from where it was read if
+    /// it came in one piece.
+    ///
+    /// Keep to one inbox: it holds the bytes that were read ahead.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Closed`] at the end, clean or not; [`Error::Failed`] if the peer
+    /// broke a rule, after the Close was sent; [`Error::ForeignInbox`];
+    /// [`Error::WriteStalled`] or [`Error::Io`] if the transport fails.
+    pub fn receive<'i>(&mut self, inbox: &'i mut Inbox) -> Result<Message<'i>, Error> {
+        let Live { pump, outbox } = self.live();
+        pump.receive(outbox, inbox)?;
+        match inbox.delivery() {
+            Some(Delivery::Message(message)) => Ok(message),
+            _ => Err(Error::ForeignInbox),
+        }
+    }
+
+    /// Waits for the next piece of a message and lends it as it came, for messages
+    /// that need not be whole in memory. A message begun with this must be finished
+    /// with it.
+    ///
+    /// # Errors
+    ///
+    /// As [`receive`](Self::receive).
+    pub fn receive_piece<'i>(&mut self, inbox: &'i mut Inbox) -> Result<Data<'i>, Error> {
+        let Live { pump, outbox } = self.live();
+        pump.receive_piece(outbox, inbox)?;
+        inbox.data().ok_or(Error::ForeignInbox)
+    }
+
+    /// The messages to come, each with storage of its own, until the connection is
+    /// closed cleanly.
+    pub fn messages<'s>(&'s mut self, inbox: &'s mut Inbox) -> Messages<'s, T, R, X> {
+        Messages { socket: self, inbox, over: false }
+    }
+
+    /// Sends a message, and returns when the transport has taken it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Send`] if it may not be sent now; [`Error::WriteStalled`] or
+    /// [`Error::Io`] if the transport fails. What the peer said before can still be
+    /// received then.
+    pub fn send<'m>(&mut self, message: impl Into<Message<'m>>) -> Result<(), Error> {
+        self.live().outbox.send(message.into())
+    }
+
+    /// Sends one fragment of a message; the one with [`Fin::Last`] ends it.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send).
+    pub fn send_fragment(&mut self, kind: Kind, fin: Fin, payload: &[u8]) -> Result<(), Error> {
+        self.live().outbox.send_fragment(kind, fin, payload)
+    }
+
+    /// Sends a Ping of at most 125 bytes. Keep-alive needs no call.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send).
+    pub fn ping(&mut self, payload: &[u8]) -> Result<(), Error> {
+        self.live().outbox.ping(payload)
+    }
+
+    /// Sends a Pong that nobody asked for, of at most 125 bytes.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send).
+    pub fn pong(&mut self, payload: &[u8]) -> Result<(), Error> {
+        self.live().outbox.pong(payload)
+    }
+
+    /// Closes: sends a Close, throws away the messages that come until the peer's
+    /// Close does, and ends the transport. Returns how that went; it waits no
+    /// longer than the engine's close deadline.
+    ///
+    /// A connection that is over already says how it ended.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Send`] for a code that this role may not send, or a reason of more
+    /// than 123 bytes; [`Error::Failed`] if the peer breaks a rule meanwhile;
+    /// [`Error::Io`] or [`Error::WriteStalled`] if the transport fails.
+    pub fn close(
+        &mut self,
+        inbox: &mut Inbox,
+        code: CloseCode,
+        reason: &str,
+    ) -> Result<Closed, Error> {
+        if self.state() == State::Open {
+            self.close_send(code, reason)?;
+        }
+        loop {
+            match self.receive_piece(inbox) {
+                Ok(_) => {}
+                Err(Error::Closed(closed)) => return Ok(closed),
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Sends a Close and leaves the other direction open: messages can be received
+    /// until the peer's Close comes.
+    ///
+    /// # Errors
+    ///
+    /// As [`close`](Self::close).
+    pub fn close_send(&mut self, code: CloseCode, reason: &str) -> Result<(), Error> {
+        let Live { pump, outbox } = self.live();
+        let sent = outbox.close(Some(code), reason)?;
+        pump.half().close_sent(sent);
+        outbox.flush()
+    }
+
+    /// Drops the connection without a Close frame.
+    pub fn abort(mut self) -> Closed {
+        let closure = self.live().pump.half().abort(|_| {});
+        self.live = None;
+        Closed { closure, reason: String::new() }
+    }
+
+    /// Where the connection is on its way from open to closed.
+    pub fn state(&self) -> State {
+        self.live.as_ref().map_or(State::Closed, |live| live.pump.state())
+    }
+
+    /// What went through so far.
+    pub fn counters(&self) -> Counters {
+        let live = self.live.as_ref();
+        live.map(|live| live.pump.counters(&live.outbox.counters)).unwrap_or_default()
+    }
+
+    /// The subprotocol in use.
+    pub fn subprotocol(&self) -> Option<&str> {
+        self.response.subprotocol.as_deref()
+    }
+
+    /// What the server said when it opened the connection.
+    pub fn response(&self) -> &HandshakeResponse {
+        &self.response
+    }
+
+    /// The transport. To read or write there breaks the connection.
+    pub fn get_ref(&self) -> Option<&T> {
+        self.live.as_ref().map(|live| &live.outbox.transport)
+    }
+
+    /// Takes the transport back, without a Close, and with it the bytes read ahead
+    /// that are not in an inbox.
+    pub fn into_inner(mut self) -> (T, Vec<u8>) {
+        let Live { pump, outbox } = self.take();
+        (outbox.into_transport(), pump.into_leftover())
+    }
+
+    fn live(&mut self) -> &mut Live<T, R, X> {
+        self.live.as_mut().expect("taken apart only by value")
+    }
+
+    fn take(&mut self) -> Live<T, R, X> {
+        self.live.take().expect("taken apart only by value")
+    }
+}
+
+impl<T: SplitTransport, R: Role, X: Extension> WebSocket<T, R, X> {
+    /// Splits for two threads: one receives, any number send.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`] if the transport cannot be cloned; it is dropped then, with a
+    /// Close.
+    pub fn split(mut self) -> Result<Halves<T, R, X>, Error> {
+        let other = self.live().outbox.transport.try_clone().map_err(Error::Io)?;
+        let Live { pump, outbox } = self.take();
+        split::split(pump, outbox, other).map_err(Error::Io)
+    }
+}
+
+impl<T: Transport, X: Extension> WebSocket<T, Server, X> {
+    /// Sends a message that was encoded before.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send).
+    pub fn send_prepared<S: AsRef<[u8]>>(&mut self, prepared: &Prepared<S>) -> Result<(), Error> {
+        self.live().outbox.send_prepared(prepared)
+    }
+}
+
+impl<T: Transport, R: Role, X: Extension> Drop for WebSocket<T, R, X> {
+    /// The value is the lifetime of the connection: at its end the peer is told, as
+    /// far as that does not block.
+    fn drop(&mut self) {
+        if let Some(Live { pump, outbox }) = &mut self.live
+            && pump.ended().is_none()
+            && !outbox.is_broken()
+        {
+            outbox.hurry(Duration::from_millis(1));
+            // Best effort: there is nobody to report an error to.
+            let _ = outbox.close(Some(CloseCode::GOING_AWAY), "");
+            let _ = outbox.try_flush();
+            let _ = outbox.transport.shutdown_write();
+        }
+    }
+}
+
+/// On one thread the two sides reach each other directly.
+impl<T: Transport, R: Role, X: Extension> Link for Outbox<T, R, X> {
+    type Transport = T;
+
+    fn transport(&mut self) -> &mut T {
+        &mut self.transport
+    }
+
+    fn oblige(&mut self, obligation: Obligation) {
+        self.take(obligation);
+    }
+
+    fn close_sent(&mut self) -> Option<CloseSent> {
+        None // told by `close_send`
+    }
+
+    fn flush(&mut self) -> Result<(), Error> {
+        self.flush()
+    }
+
+    fn reply(&mut self, code: CloseCode, reason: &str) -> Option<CloseSent> {
+        // Refused if a Close was sent already, or the code is not ours to send:
+        // then the engine's own answer stands.
+        self.close(Some(code), reason).ok()
+    }
+
+    fn hurry(&mut self, patience: Duration) {
+        self.hurry(patience);
+    }
+
+    fn is_flushed(&mut self) -> bool {
+        true // or `flush` would have failed
+    }
+
+    fn shutdown_write(&mut self) {
+        // The peer may have been faster.
+        let _ = self.transport.shutdown_write();
+    }
+}
+
+/// The iterator of [`WebSocket::messages`]. It ends after a clean closing
+/// handshake, and after one error otherwise.
+#[derive(Debug)]
+pub struct Messages<'s, T: Transport, R: Role, X: Extension> {
+    socket: &'s mut WebSocket<T, R, X>,
+    inbox: &'s mut Inbox,
+    over: bool,
+}
+
+impl<T: Transport, R: Role, X: Extension> Iterator for Messages<'_, T, R, X> {
+    type Item = Result<OwnedMessage, Error>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.over {
+            return None;
+        }
+        match self.socket.receive(self.inbox) {
+            Ok(message) => Some(Ok(message.into())),
+            Err(Error::Closed(closed)) if closed.is_clean() => {
+                self.over = true;
+                None
+            }
+            Err(error) => {
+                self.over = true;
+                Some(Err(error))
+            }
+        }
+    }
+}

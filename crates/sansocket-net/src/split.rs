@@ -1,0 +1,299 @@
+//! A WebSocket on several threads: one receives, the others send.
+//!
+//! The two sides meet in two places under locks: the [`Outbox`], which a sender
+//! holds for as long as its write blocks, and the slot of obligations, which nobody
+//! holds for long. The receiver never waits for the outbox, or two peers that both
+//! block in writing would both stop reading: it leaves its obligations in the slot,
+//! and whoever has the outbox takes them along. Whoever lets go of the outbox looks
+//! into the slot once more, so that nothing stays there.
+
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
+use std::time::Duration;
+
+use sansocket::{
+    CloseCode, CloseSent, Data, Delivery, Extension, Fin, Inbox, Kind, Message, NoExtension,
+    Obligation, Prepared, Role, Server, State,
+};
+
+use crate::error::Error;
+use crate::outbox::{Flushed, Outbox};
+use crate::pump::{Counters, Link, Pump};
+use crate::transport::SplitTransport;
+
+/// The half that receives, keeps the time and answers Pings.
+///
+/// As long as the connection is to live, a thread should be in one of its calls.
+#[derive(Debug)]
+pub struct Receiver<T: SplitTransport, R: Role, X: Extension = NoExtension> {
+    pump: Pump<R, X>,
+    side: ReceiverSide<T, R, X>,
+}
+
+/// The half that sends. It can be cloned and used from any number of threads; what
+/// they send does not interleave.
+#[derive(Debug)]
+pub struct Sender<T: SplitTransport, R: Role, X: Extension = NoExtension> {
+    shared: Arc<Shared<T, R, X>>,
+}
+
+/// The two halves of a split WebSocket.
+pub type Halves<T, R, X = NoExtension> = (Receiver<T, R, X>, Sender<T, R, X>);
+
+#[derive(Debug)]
+struct Shared<T, R, X> {
+    outbox: Mutex<Outbox<T, R, X>>,
+    slot: Mutex<Slot>,
+}
+
+/// What one side has for the other.
+#[derive(Debug, Default)]
+struct Slot {
+    owed: Vec<Obligation>,
+    close_sent: Option<CloseSent>,
+}
+
+/// The receiver's way to the outbox, and its own handle to read from.
+#[derive(Debug)]
+struct ReceiverSide<T, R, X> {
+    transport: T,
+    shared: Arc<Shared<T, R, X>>,
+    flushed: bool,
+}
+
+pub(crate) fn split<T: SplitTransport, R: Role, X: Extension>(
+    mut pump: Pump<R, X>,
+    mut outbox: Outbox<T, R, X>,
+    reading: T,
+) -> io::Result<Halves<T, R, X>> {
+    outbox.transport.set_write_timeout(Some(SLICE))?;
+    pump.wake_every(WAKE_EVERY);
+    let outbox = Mutex::new(outbox);
+    let shared = Arc::new(Shared { outbox, slot: Mutex::default() });
+    let side = ReceiverSide { transport: reading, shared: shared.clone(), flushed: true };
+    Ok((Receiver { pump, side }, Sender { shared }))
+}
+
+impl<T: SplitTransport, R: Role, X: Extension> Receiver<T, R, X> {
+    /// Waits for the next message; see [`WebSocket::receive`](crate::WebSocket::receive).
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn receive<'i>(&mut self, inbox: &'i mut Inbox) -> Result<Message<'i>, Error> {
+        self.pump.receive(&mut self.side, inbox)?;
+        match inbox.delivery() {
+            Some(Delivery::Message(message)) => Ok(message),
+            _ => Err(Error::ForeignInbox),
+        }
+    }
+
+    /// Waits for the next piece of a message; see
+    /// [`WebSocket::receive_piece`](crate::WebSocket::receive_piece).
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn receive_piece<'i>(&mut self, inbox: &'i mut Inbox) -> Result<Data<'i>, Error> {
+        self.pump.receive_piece(&mut self.side, inbox)?;
+        inbox.data().ok_or(Error::ForeignInbox)
+    }
+
+    /// Where the connection is on its way from open to closed.
+    pub fn state(&self) -> State {
+        self.pump.state()
+    }
+
+    /// What went through so far. Waits for a sender that is writing.
+    pub fn counters(&self) -> Counters {
+        let sending = self.side.shared.outbox().counters;
+        self.pump.counters(&sending)
+    }
+}
+
+impl<T: SplitTransport, R: Role, X: Extension> Sender<T, R, X> {
+    /// Sends a message; see [`WebSocket::send`](crate::WebSocket::send). Waits for
+    /// other senders.
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn send<'m>(&self, message: impl Into<Message<'m>>) -> Result<(), Error> {
+        let message = message.into();
+        self.shared.with_outbox(|outbox| outbox.send(message))
+    }
+
+    /// Sends one fragment of a message. Other senders must wait for the last: their
+    /// messages are refused meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send).
+    pub fn send_fragment(&self, kind: Kind, fin: Fin, payload: &[u8]) -> Result<(), Error> {
+        self.shared.with_outbox(|outbox| outbox.send_fragment(kind, fin, payload))
+    }
+
+    /// Sends a Ping of at most 125 bytes.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send).
+    pub fn ping(&self, payload: &[u8]) -> Result<(), Error> {
+        self.shared.with_outbox(|outbox| outbox.ping(payload))
+    }
+
+    /// Sends a Close. The receiver reports the end when the peer's Close comes, or
+    /// its deadline passes.
+    ///
+    /// # Errors
+    ///
+    /// As [`WebSocket::close`](crate::WebSocket::close).
+    pub fn close(&self, code: CloseCode, reason: &str) -> Result<(), Error> {
+        self.shared.with_outbox(|outbox| {
+            let sent = outbox.close(Some(code), reason)?;
+            self.shared.slot().close_sent = Some(sent);
+            outbox.flush()
+        })
+    }
+}
+
+impl<T: SplitTransport, X: Extension> Sender<T, Server, X> {
+    /// Sends a message that was encoded before.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send).
+    pub fn send_prepared<S: AsRef<[u8]>>(&self, prepared: &Prepared<S>) -> Result<(), Error> {
+        self.shared.with_outbox(|outbox| outbox.send_prepared(prepared))
+    }
+}
+
+impl<T: SplitTransport, R: Role, X: Extension> Clone for Sender<T, R, X> {
+    fn clone(&self) -> Self {
+        Self { shared: self.shared.clone() }
+    }
+}
+
+impl<T: SplitTransport, R: Role, X: Extension> Drop for Receiver<T, R, X> {
+    /// Without its receiver the connection answers nothing: the peer is told, as
+    /// far as that does not block, and the transport ended.
+    fn drop(&mut self) {
+        if self.pump.ended().is_none() {
+            if let Some(mut outbox) = self.side.shared.try_outbox() {
+                let _ = outbox.close(Some(CloseCode::GOING_AWAY), "");
+                let _ = outbox.try_flush();
+            }
+            let _ = self.side.transport.shutdown_both();
+        }
+    }
+}
+
+impl<T: SplitTransport, R: Role, X: Extension> Shared<T, R, X> {
+    /// Does something with the outbox, and what the receiver left before and after.
+    fn with_outbox(
+        &self,
+        work: impl FnOnce(&mut Outbox<T, R, X>) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let mut outbox = self.outbox();
+        self.hand_over(&mut outbox);
+        let done = work(&mut outbox);
+        drop(outbox);
+        // The receiver may have come in between, and found the outbox taken.
+        while !self.slot().owed.is_empty() {
+            let Some(mut outbox) = self.try_outbox() else { break };
+            self.hand_over(&mut outbox);
+            outbox.flush()?;
+        }
+        done
+    }
+
+    fn hand_over(&self, outbox: &mut Outbox<T, R, X>) {
+        for obligation in self.slot().owed.drain(..) {
+            outbox.take(obligation);
+        }
+    }
+
+    fn outbox(&self) -> MutexGuard<'_, Outbox<T, R, X>> {
+        // A thread that panicked while sending left whole frames or a broken
+        // transport; either can be gone on with.
+        self.outbox.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn try_outbox(&self) -> Option<MutexGuard<'_, Outbox<T, R, X>>> {
+        match self.outbox.try_lock() {
+            Ok(outbox) => Some(outbox),
+            Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
+            Err(TryLockError::WouldBlock) => None,
+        }
+    }
+
+    fn slot(&self) -> MutexGuard<'_, Slot> {
+        self.slot.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<T: SplitTransport, R: Role, X: Extension> Link for ReceiverSide<T, R, X> {
+    type Transport = T;
+
+    fn transport(&mut self) -> &mut T {
+        &mut self.transport
+    }
+
+    fn oblige(&mut self, obligation: Obligation) {
+        if let Some(mut outbox) = self.shared.try_outbox() {
+            self.shared.hand_over(&mut outbox);
+            outbox.take(obligation);
+            self.flushed = false;
+            return;
+        }
+        let mut slot = self.shared.slot();
+        if obligation.is_pong() {
+            // §5.5.3: the latest stands for all.
+            slot.owed.retain(|owed| !owed.is_pong());
+        }
+        slot.owed.push(obligation);
+        self.flushed = false;
+    }
+
+    fn close_sent(&mut self) -> Option<CloseSent> {
+        self.shared.slot().close_sent.take()
+    }
+
+    fn flush(&mut self) -> Result<(), Error> {
+        if self.flushed {
+            return Ok(());
+        }
+        let Some(mut outbox) = self.shared.try_outbox() else {
+            return Ok(()); // whoever has it takes our obligations along
+        };
+        self.shared.hand_over(&mut outbox);
+        self.flushed = outbox.try_flush().map_err(Error::Io)? == Flushed::All;
+        Ok(())
+    }
+
+    fn reply(&mut self, code: CloseCode, reason: &str) -> Option<CloseSent> {
+        let mut outbox = self.shared.try_outbox()?;
+        self.shared.hand_over(&mut outbox);
+        outbox.close(Some(code), reason).ok()
+    }
+
+    fn hurry(&mut self, _: Duration) {
+        // The slices are short already, and the engine's deadline is kept between.
+    }
+
+    fn is_flushed(&mut self) -> bool {
+        self.flushed
+    }
+
+    fn shutdown_write(&mut self) {
+        // A sender that still blocks in writing gets an error from this.
+        let _ = self.transport.shutdown_write();
+    }
+}
+
+/// How long a write may block before the thread looks around. Both handles share
+/// it, so it also bounds how long the receiver is kept from reading.
+const SLICE: Duration = Duration::from_millis(50);
+
+/// How long a read may block before the receiver looks for a Close that was sent.
+const WAKE_EVERY: Duration = Duration::from_millis(512);
