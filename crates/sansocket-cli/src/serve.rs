@@ -1,0 +1,287 @@
+//! `sansocket serve`: a thread for each connection.
+
+use std::collections::HashMap;
+use std::io::{self, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::process::ExitCode;
+use std::sync::mpsc;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use clap::Args;
+use sansocket::handshake::Incoming;
+use sansocket::{CloseCode, Inbox, Server};
+use sansocket_net::{AcceptError, AcceptOptions, Decision, Error, Sender, Settings, accept_with};
+
+use crate::terminal::Printable;
+use crate::{LimitArgs, fail, page};
+
+#[derive(Args, Debug)]
+pub(crate) struct ServeArgs {
+    /// Address to listen on
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:5000")]
+    listen: SocketAddr,
+    /// Origin whose pages may connect, or * for any; may be repeated
+    /// [default: the server's own]
+    #[arg(long, value_name = "ORIGIN")]
+    allow_origin: Vec<String>,
+    /// Subprotocol to accept if a client offers it; may be repeated
+    #[arg(long, value_name = "NAME")]
+    subprotocol: Vec<String>,
+    /// Most connections at a time
+    #[arg(long, value_name = "COUNT", default_value_t = 1024)]
+    max_connections: usize,
+    #[command(flatten)]
+    limits: LimitArgs,
+}
+
+/// What all threads share.
+struct Echo {
+    options: AcceptOptions,
+    subprotocols: Vec<String>,
+    open: Mutex<Open>,
+    closed: Condvar,
+}
+
+/// The connections at this moment.
+#[derive(Default)]
+struct Open {
+    /// All that have a thread, those that are still in their handshake included.
+    threads: usize,
+    senders: HashMap<u64, Sender<TcpStream, Server>>,
+    stopping: bool,
+}
+
+pub(crate) fn run(args: &ServeArgs) -> ExitCode {
+    let listener = match TcpListener::bind(args.listen) {
+        Ok(listener) => listener,
+        Err(error) => return fail(format_args!("cannot listen on {}: {error}", args.listen)),
+    };
+    let echo = Arc::new(Echo::new(args));
+    let (stop, stopped) = mpsc::channel();
+    let handler = ctrlc::set_handler(move || {
+        // The second one finds nobody to tell.
+        let _ = stop.send(());
+    });
+    if let Err(error) = handler.and(announce(&listener).map_err(ctrlc::Error::System)) {
+        return fail(error);
+    }
+    thread::spawn({
+        let (echo, max) = (echo.clone(), args.max_connections);
+        move || echo.accept_all(&listener, max)
+    });
+    let _ = stopped.recv();
+    echo.stop();
+    ExitCode::SUCCESS
+}
+
+fn announce(listener: &TcpListener) -> io::Result<()> {
+    let address = listener.local_addr()?;
+    let mut out = io::stdout().lock();
+    writeln!(out, "sansocket listens: page http://{address}/  echo ws://{address}/ws")?;
+    out.flush()
+}
+
+impl Echo {
+    fn new(args: &ServeArgs) -> Self {
+        let settings = Settings::new().config(args.limits.config());
+        let mut options = AcceptOptions::new().settings(settings);
+        for origin in &args.allow_origin {
+            options = options.allow_origin(origin);
+        }
+        Self {
+            options,
+            subprotocols: args.subprotocol.clone(),
+            open: Mutex::default(),
+            closed: Condvar::new(),
+        }
+    }
+
+    fn accept_all(self: &Arc<Self>, listener: &TcpListener, max: usize) {
+        for (id, stream) in (1..).zip(listener.incoming()) {
+            match stream {
+                Ok(stream) if self.enter(max) => {
+                    let echo = self.clone();
+                    let thread = thread::Builder::new().name(format!("connection {id}"));
+                    if thread.spawn(move || echo.serve(id, stream)).is_err() {
+                        self.leave(id);
+                    }
+                }
+                Ok(mut stream) => {
+                    // Best effort, and never at the cost of the others.
+                    let _ = stream.set_nonblocking(true);
+                    let _ = stream.write(UNAVAILABLE);
+                }
+                // Out of file descriptors, most likely: those open will free some.
+                Err(error) => {
+                    log(id, format_args!("not accepted: {error}"));
+                    thread::sleep(Duration::from_millis(100));
+                }
+            }
+        }
+    }
+
+    fn serve(&self, id: u64, stream: TcpStream) {
+        // Whatever happens on this thread, the place becomes free again.
+        let _place = Place { echo: self, id };
+        let peer =
+            stream.peer_addr().map_or_else(|_| "unknown".to_owned(), |peer| peer.to_string());
+        if let Err(error) = self.open_and_echo(id, stream, &peer) {
+            log(id, format_args!("{peer} {error}"));
+        }
+    }
+
+    fn open_and_echo(&self, id: u64, stream: TcpStream, peer: &str) -> Result<(), AcceptError> {
+        // Messages are written whole, and an echo is waited for.
+        stream.set_nodelay(true)?;
+        let mut opened = String::new();
+        let socket = accept_with(stream, &self.options, |incoming| {
+            let (decision, line) = self.decide(incoming);
+            opened = line;
+            decision
+        });
+        let socket = match socket {
+            Err(AcceptError::Answered(status)) => {
+                log(id, format_args!("{peer} {opened} {status}"));
+                return Ok(());
+            }
+            socket => socket?,
+        };
+        log(id, format_args!("{peer} opened {opened}"));
+        let (mut receiver, sender) = match socket.split() {
+            Ok(halves) => halves,
+            Err(error) => {
+                log(id, format_args!("{peer} closed: {error}"));
+                return Ok(());
+            }
+        };
+        self.register(id, &sender);
+        let mut inbox = Inbox::new();
+        let end = loop {
+            match receiver.receive(&mut inbox) {
+                // A send that fails is not the end of the story: the peer's Close
+                // may be waiting.
+                Ok(message) => match sender.send(message) {
+                    Ok(()) | Err(Error::Send(_) | Error::Io(_)) => {}
+                    Err(error) => break error,
+                },
+                Err(error) => break error,
+            }
+        };
+        let counters = receiver.counters();
+        log(
+            id,
+            format_args!(
+                "{peer} closed: {}; {} messages, {} bytes received, {} bytes sent",
+                Printable(&end.to_string()),
+                counters.messages_received,
+                counters.bytes_received,
+                counters.bytes_sent,
+            ),
+        );
+        Ok(())
+    }
+
+    fn decide(&self, incoming: &Incoming<'_>) -> (Decision, String) {
+        match incoming {
+            Incoming::Upgrade(request) if request.path() == "/ws" => {
+                let supported: Vec<&str> = self.subprotocols.iter().map(String::as_str).collect();
+                let origin = request.origin().map(|origin| origin.to_string());
+                let line =
+                    format!("{} (origin {})", request.path(), origin.as_deref().unwrap_or("none"));
+                (Decision::accept().subprotocol(request.select_subprotocol(&supported)), line)
+            }
+            Incoming::Upgrade(request) => (not_found(), request.path().to_owned()),
+            Incoming::Plain(request) => {
+                let decision = match request.path() {
+                    "/" => page::decision(),
+                    "/ws" => Decision::by_default(),
+                    _ => not_found(),
+                };
+                (decision, request.path().to_owned())
+            }
+            Incoming::Incomplete => (Decision::by_default(), String::new()),
+        }
+    }
+
+    /// Takes a place, if one is free.
+    fn enter(&self, max: usize) -> bool {
+        let mut open = self.open();
+        let free = open.threads < max && !open.stopping;
+        open.threads += usize::from(free);
+        free
+    }
+
+    fn register(&self, id: u64, sender: &Sender<TcpStream, Server>) {
+        let mut open = self.open();
+        open.senders.insert(id, sender.clone());
+        let stopping = open.stopping;
+        drop(open);
+        if stopping {
+            go_away(sender);
+        }
+    }
+
+    fn leave(&self, id: u64) {
+        let mut open = self.open();
+        open.threads -= 1;
+        open.senders.remove(&id);
+        self.closed.notify_all();
+    }
+
+    /// Closes every connection with 1001, and waits for the answers, but not for
+    /// long. Those that never sent a request are not waited for.
+    fn stop(&self) {
+        let mut open = self.open();
+        open.stopping = true;
+        let senders: Vec<_> = open.senders.values().cloned().collect();
+        eprintln!("stopping: {} connections to close", senders.len());
+        drop(open);
+        for sender in senders {
+            // A peer that does not read may block one of them.
+            thread::spawn(move || go_away(&sender));
+        }
+        let all_closed = |open: &mut Open| !open.senders.is_empty();
+        let waited = self.closed.wait_timeout_while(self.open(), STOP_TIMEOUT, all_closed);
+        let (open, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        if !open.senders.is_empty() {
+            eprintln!("stopped with {} connections that did not answer", open.senders.len());
+        }
+    }
+
+    fn open(&self) -> MutexGuard<'_, Open> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A thread's place among the connections.
+struct Place<'e> {
+    echo: &'e Echo,
+    id: u64,
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        self.echo.leave(self.id);
+    }
+}
+
+fn go_away(sender: &Sender<TcpStream, Server>) {
+    // One that is closing already needs no second Close.
+    let _ = sender.close(CloseCode::GOING_AWAY, "the server is stopping");
+}
+
+fn not_found() -> Decision {
+    Decision::reply(404, "not found: the page is at /, the echo at /ws\n")
+        .field("Content-Type", "text/plain; charset=utf-8")
+}
+
+fn log(id: u64, line: impl std::fmt::Display) {
+    eprintln!("#{id} {line}");
+}
+
+const STOP_TIMEOUT: Duration = Duration::from_secs(4);
+
+const UNAVAILABLE: &[u8] =
+    b"HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
