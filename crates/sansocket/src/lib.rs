@@ -38,7 +38,7 @@
 //!                     let _ = connection.append(message, &mut out); // an error: closing
 //!                 }
 //!             }
-//!             connection.append_transmit(&mut out); // each Ping its Pong
+//!             let _ = connection.append_transmit(&mut out); // each Ping its Pong
 //!             rest = received.rest;
 //!         }
 //!         input.copy_within(len - kept..len, 0);
@@ -100,14 +100,14 @@ mod message;
 mod opcode;
 mod role;
 mod time;
-mod uri;
+pub mod uri;
 pub mod utf8;
 
 pub use close_code::{CloseCode, CloseFrame, REASON_LEN_MAX};
 pub use config::{Config, KeepAlive, Replies};
 pub use connection::{
-    Cause, CloseSent, Closure, Connection, Event, FrameHead, HEAD_GAP, Obligation, ReceiveHalf,
-    Received, SendError, SendHalf, State, Transmit, TransportStep,
+    Carried, Carry, Cause, CloseSent, Closure, Connection, Event, FrameHead, HEAD_GAP, Obligation,
+    ReceiveHalf, Received, SendError, SendHalf, State, Transmit, TransportStep,
 };
 #[cfg(feature = "alloc")]
 pub use connection::{Delivery, Inbox, InboxError, Ready};

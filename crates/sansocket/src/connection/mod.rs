@@ -1,5 +1,6 @@
 //! One open WebSocket: the two halves, closing and time beside each other.
 
+mod carry;
 mod close;
 mod event;
 #[cfg(feature = "alloc")]
@@ -11,6 +12,7 @@ mod timers;
 
 use core::time::Duration;
 
+pub use carry::{Carried, Carry};
 pub use close::{Cause, Closure, State, TransportStep};
 pub use event::{Event, Received};
 #[cfg(feature = "alloc")]

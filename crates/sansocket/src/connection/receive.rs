@@ -16,7 +16,7 @@ use crate::error::{Failure, Rule};
 use crate::extension::Extension;
 use crate::frame::{
     CONTROL_PAYLOAD_MAX, ControlFrame, Decoded, FrameDecoder, FrameHeader, FramePart, Leniency,
-    MaskRule, Rules, unmask,
+    MaskRule, Parsed, Rules, unmask,
 };
 use crate::message::{Incoming, Taken};
 use crate::opcode::Opcode;
@@ -273,6 +273,27 @@ impl<R: Role, X: Extension> ReceiveHalf<R, X> {
     /// How many bytes of the frame stream have been consumed.
     pub fn offset(&self) -> u64 {
         self.offset
+    }
+
+    /// How many bytes, those of `bytes` included, the header or control frame that
+    /// begins with them takes, as far as they tell; zero if they fail or are
+    /// payload.
+    pub(crate) fn need(&self, bytes: &[u8]) -> usize {
+        let Stream::Frames(decoder, incoming) = &self.stream else {
+            return 0;
+        };
+        if decoder.is_inside_frame() {
+            return 0;
+        }
+        match FrameHeader::parse(bytes, &self.rules(incoming)) {
+            Ok(Parsed::Incomplete { need }) => need,
+            Ok(Parsed::Header { header, header_len }) if header.opcode.is_control() => {
+                let payload_len = usize::try_from(header.payload_len);
+                payload_len.map_or(usize::MAX, |len| header_len + len)
+            }
+            Ok(Parsed::Header { header_len, .. }) => header_len,
+            Err(_) => 0,
+        }
     }
 
     #[inline]

@@ -201,11 +201,11 @@ impl Timers {
             Stage::Open => self.handle_open(now, message),
             Stage::AwaitingClose => {
                 self.enter(Phase::CloseReply, self.close.after(now));
-                self.is_due(now).then_some(Due::CloseTimeout)
+                is_reached(self.due, now).then_some(Due::CloseTimeout)
             }
             Stage::Done => {
                 self.enter(Phase::Linger, now + LINGER);
-                self.is_due(now).then_some(Due::LingerOver)
+                is_reached(self.due, now).then_some(Due::LingerOver)
             }
         }
     }
@@ -213,17 +213,17 @@ impl Timers {
     fn handle_open(&mut self, now: Tick, message: bool) -> Option<Due> {
         self.arm(now, message);
         self.stamp(now);
-        if now >= self.lifetime {
+        if is_reached(self.lifetime, now) {
             self.lifetime = Tick::NEVER;
             return Some(Due::Lifetime);
         }
-        if now >= self.idle_due {
+        if is_reached(self.idle_due, now) {
             return Some(Due::IdleTimeout);
         }
-        if now >= self.assembly_due {
+        if is_reached(self.assembly_due, now) {
             return Some(Due::AssemblyTimeout);
         }
-        self.is_due(now).then(|| self.beat(now))
+        is_reached(self.due, now).then(|| self.beat(now))
     }
 
     /// What was started since the last call gets its deadline.
@@ -282,14 +282,16 @@ impl Timers {
         }
     }
 
-    fn is_due(&self, now: Tick) -> bool {
-        self.due != Tick::NEVER && now >= self.due
-    }
-
     /// Whether any deadline depends on what came.
     fn wants_notes(&self) -> bool {
         self.mode == Mode::PingPong || self.message_idle != Millis::NEVER
     }
+}
+
+/// Whether a deadline has come: not even the end of time reaches one that does
+/// not run.
+fn is_reached(deadline: Tick, now: Tick) -> bool {
+    deadline != Tick::NEVER && now >= deadline
 }
 
 /// The low half of a tick: enough to measure a round trip.
