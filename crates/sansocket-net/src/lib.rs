@@ -64,3 +64,13 @@ pub use server::{AcceptOptions, Decision, accept, accept_with};
 pub use socket::{Messages, WebSocket};
 pub use split::{Halves, Receiver, Sender};
 pub use transport::{SplitTransport, Transport, Untimed};
+
+/// The snippets of the documents compile and run too.
+#[cfg(doctest)]
+mod documents {
+    #[doc = include_str!("../../../README.md")]
+    struct Readme;
+
+    #[doc = include_str!("../../../docs/integrating.md")]
+    struct Integrating;
+}
