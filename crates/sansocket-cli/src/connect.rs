@@ -14,7 +14,7 @@ use crate::{LimitArgs, fail};
 
 #[derive(Args, Debug)]
 pub(crate) struct ConnectArgs {
-    /// Where to connect: ws://HOST[:PORT]/PATH
+    /// Where to connect, as in ws://127.0.0.1:5000/ws
     url: String,
     /// Subprotocol to offer, the most preferred first; may be repeated
     #[arg(long, value_name = "NAME")]

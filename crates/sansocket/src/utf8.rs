@@ -5,7 +5,7 @@
 //! split anywhere, so what is remembered between pieces is the set of bytes
 //! that may come next, a number below nine.
 //!
-//! The only `unsafe` of the crate is in [`checked_str`], in the module
+//! The only `unsafe` of the crate is in `checked_str`, in the module
 //! `unchecked` at the end of this file.
 
 /// The state of a check between two pieces of text.

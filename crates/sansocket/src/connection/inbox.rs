@@ -170,6 +170,7 @@ impl Inbox {
         &mut self,
         connection: &mut Connection<R, X>,
     ) -> Result<Ready, InboxError> {
+        self.assembler.limit(connection.receiving.message_len_max());
         let ready = self.advance_with(|buf| connection.receive(buf));
         if let Err(InboxError::Assembly(error)) = ready {
             connection.fail_with(error.close_code());
@@ -183,7 +184,8 @@ impl Inbox {
     /// # Errors
     ///
     /// As [`advance`](Self::advance), but it is the caller who must fail the
-    /// connection for an [`InboxError::Assembly`].
+    /// connection for an [`InboxError::Assembly`]. The half keeps messages to its
+    /// limit; the place for them, which is not told it, grows by doubling.
     #[inline]
     pub fn advance_with(
         &mut self,

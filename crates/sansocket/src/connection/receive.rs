@@ -275,6 +275,12 @@ impl<R: Role, X: Extension> ReceiveHalf<R, X> {
         self.offset
     }
 
+    /// The longest message, as far as it can be in memory.
+    #[cfg(feature = "alloc")]
+    pub(crate) fn message_len_max(&self) -> usize {
+        usize::try_from(self.limits.message_len_max).unwrap_or(usize::MAX)
+    }
+
     /// How many bytes, those of `bytes` included, the header or control frame that
     /// begins with them takes, as far as they tell; zero if they fail or are
     /// payload.
@@ -439,11 +445,11 @@ impl<R: Role, X: Extension> ReceiveHalf<R, X> {
                 return Ok(());
             }
             Due::CloseTimeout => {
-                self.give_up(Over::CloseTimeout, owed);
+                self.end(Over::CloseTimeout, owed);
                 return Ok(());
             }
             Due::LingerOver => {
-                self.give_up(Over::Lingered, owed);
+                self.end(Over::Lingered, owed);
                 return Ok(());
             }
             Due::PongTimeout => Rule::PongTimeout,
@@ -451,11 +457,6 @@ impl<R: Role, X: Extension> ReceiveHalf<R, X> {
             Due::AssemblyTimeout => Rule::AssemblyTimeout,
         };
         Err(self.fail(Failure { rule, offset: self.offset }, owed))
-    }
-
-    fn give_up(&mut self, over: Over, owed: &mut impl FnMut(Obligation)) {
-        self.closing.end(over);
-        owed(Obligation(Owed::Abandon));
     }
 
     /// §7.1.7, in order: the Close is queued behind what was owed before, and

@@ -110,6 +110,13 @@ impl<S: Storage> Assembler<S> {
         self.storage.stored()
     }
 
+    /// Takes messages of at most `len_max` bytes from now on.
+    #[cfg(feature = "alloc")]
+    #[inline]
+    pub(crate) fn limit(&mut self, len_max: usize) {
+        self.len_max = len_max;
+    }
+
     /// Frees the storage, if no message is under way.
     #[cfg(feature = "alloc")]
     pub(crate) fn shrink(&mut self)

@@ -25,6 +25,31 @@ pub(crate) fn open<R: Endpoint>(config: &Config) -> Connection<R> {
     Connection::new(Negotiated::from_upgraded(), R::endpoint(), config)
 }
 
+/// Does a check for the server's end and for the client's.
+pub(crate) fn in_both_roles(check: [fn(); 2]) {
+    check.iter().for_each(|check| check());
+}
+
+/// Receives what the peer sends until there is no event, and answers nothing.
+///
+/// # Errors
+///
+/// The failure, if the connection failed.
+pub(crate) fn receive_all<R: Endpoint>(
+    connection: &mut Connection<R>,
+    parts: &[Part<'_>],
+) -> Result<(), Failure> {
+    let mut bytes = R::from_peer(parts);
+    let mut rest = &mut bytes[..];
+    loop {
+        let received = connection.receive(rest)?;
+        rest = received.rest;
+        if received.event.is_none() {
+            return Ok(());
+        }
+    }
+}
+
 /// What a stream of bytes led to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Outcome {
@@ -110,14 +135,14 @@ pub(crate) fn messages(events: &[Seen]) -> Vec<(Kind, Vec<u8>)> {
 
 /// An engine as the embedder sees it: a connection, or its halves.
 pub(crate) trait Engine {
-    fn receive<'b>(&mut self, buf: &'b mut [u8]) -> Result<Received<'b>, Failure>;
+    fn receive<'b>(&'b mut self, buf: &'b mut [u8]) -> Result<Received<'b>, Failure>;
     fn poll_transmit<'o>(&mut self, out: &'o mut [u8]) -> Transmit<'o>;
     fn send(&mut self, text: &str, out: &mut [u8]) -> Result<usize, SendError>;
     fn state(&self) -> State;
 }
 
 impl<R: Role, X: Extension> Engine for Connection<R, X> {
-    fn receive<'b>(&mut self, buf: &'b mut [u8]) -> Result<Received<'b>, Failure> {
+    fn receive<'b>(&'b mut self, buf: &'b mut [u8]) -> Result<Received<'b>, Failure> {
         self.receive(buf)
     }
 
@@ -150,7 +175,7 @@ impl<R: Endpoint> Halves<R> {
 }
 
 impl<R: Role> Engine for Halves<R> {
-    fn receive<'b>(&mut self, buf: &'b mut [u8]) -> Result<Received<'b>, Failure> {
+    fn receive<'b>(&'b mut self, buf: &'b mut [u8]) -> Result<Received<'b>, Failure> {
         self.receiving.receive(buf, |obligation| self.carried.push(obligation))
     }
 
@@ -400,6 +425,33 @@ pub(crate) fn check_breach(config: &Config, row: &Breach<'_>) {
         assert_eq!(written, format!("{answers}close {}", row.code), "{row:?}");
     });
 }
+
+/// Streams of all sorts, for what must not make a difference. Some fail, one by
+/// a budget of three control frames.
+pub(crate) const STREAMS: &[&[Part<'_>]] = &[
+    &[Part::Frame(0x81, b"gr\xc3\xbc\xc3\x9fe"), Part::Frame(0x82, b""), Part::Frame(0x8a, b"p")],
+    &[Part::Frame(0x01, b"\xf0\x9f"), Part::Frame(0x89, b"?"), Part::Frame(0x80, b"\x98\x80")],
+    &[
+        Part::Frame(0x02, &[7; 130]),
+        Part::Frame(0x89, b""),
+        Part::Frame(0x00, b""),
+        Part::Frame(0x80, b"z"),
+    ],
+    &[Part::Frame(0x89, b"?"), Part::Frame(0x88, b"\x03\xe8bye"), Part::Frame(0x81, b"late")],
+    &[Part::Frame(0x88, b""), Part::Frame(0x88, b"\x03\xe8")],
+    &[
+        Part::Frame(0x89, b"1"),
+        Part::Frame(0x89, b"2"),
+        Part::Frame(0x8a, b"3"),
+        Part::Frame(0x89, b"4"),
+    ],
+    &[Part::Frame(0x89, b"?"), Part::Frame(0x81, b"valid\xff"), Part::Frame(0x81, b"late")],
+    &[Part::Frame(0x01, b"\xe2"), Part::Frame(0x80, b""), Part::Frame(0x89, b"late")],
+    &[Part::Frame(0x89, b"?"), Part::Frame(0x88, b"\x03\xe8bad\xff")],
+    &[Part::Frame(0x82, b"x"), Part::Header(0x82, &[127, 0, 0, 0, 0, 0, 0, 0xff, 0xff])],
+    &[Part::Frame(0x82, b"x"), Part::Header(0x02, &[126, 1, 0]), Part::Raw(b"not whole")],
+    &[Part::Raw(&[0x83, 0x80])],
+];
 
 /// Up to this length a stream is cut everywhere.
 pub(crate) const EVERY_CUT_LEN_MAX: usize = 512;

@@ -1,0 +1,325 @@
+//! Memory (promises P2 and P3): what the engine weighs, and that it allocates
+//! nothing but what the caller asked it to keep.
+
+#![cfg(feature = "alloc")]
+
+mod support;
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+use std::mem::size_of;
+
+use sansocket::{
+    Assembler, Config, Connection, Delivery, Event, Fin, Inbox, Kind, Ready, Server, Tick, Transmit,
+};
+use support::{Endpoint, Part, TestClient, in_both_roles, open};
+
+use Part::{Frame, Header};
+
+/// The system's allocator, with a ledger for each thread.
+struct Counting;
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// What a thread allocated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Ledger {
+    /// How often something was allocated or grew.
+    allocations: usize,
+    /// How many bytes are held.
+    held: usize,
+    /// The most that was held.
+    peak: usize,
+}
+
+const NOTHING: Ledger = Ledger { allocations: 0, held: 0, peak: 0 };
+
+thread_local! {
+    static LEDGER: Cell<Ledger> = const { Cell::new(NOTHING) };
+}
+
+/// Notes that `freed` bytes became `allocated` bytes.
+fn note(allocated: usize, freed: usize) {
+    // A thread that ends has no ledger any more, and no test.
+    let _ = LEDGER.try_with(|ledger| {
+        let Ledger { allocations, held, peak } = ledger.get();
+        // What was allocated before the measurement may be freed in it.
+        let held = (held + allocated).saturating_sub(freed);
+        let allocations = allocations + usize::from(allocated > 0);
+        ledger.set(Ledger { allocations, held, peak: peak.max(held) });
+    });
+}
+
+// SAFETY: every call is passed on to the system's allocator as it came; the
+// ledger is a plain cell that allocates nothing.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        note(layout.size(), 0);
+        // SAFETY: the caller's promise is the one that is asked for.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, place: *mut u8, layout: Layout) {
+        note(0, layout.size());
+        // SAFETY: `place` came from `System`, like everything allocated here.
+        unsafe { System.dealloc(place, layout) }
+    }
+
+    unsafe fn realloc(&self, place: *mut u8, layout: Layout, len: usize) -> *mut u8 {
+        note(len, layout.size());
+        // SAFETY: as in `dealloc`.
+        unsafe { System.realloc(place, layout, len) }
+    }
+}
+
+/// What this thread allocates while `work` is done, and what it leads to.
+fn measure<T>(work: impl FnOnce() -> T) -> (Ledger, T) {
+    LEDGER.set(NOTHING);
+    let result = work();
+    (LEDGER.get(), result)
+}
+
+// P2
+#[test]
+fn a_connection_is_small_and_has_no_heap() {
+    assert!(size_of::<Connection<Server>>() <= 320, "{}", size_of::<Connection<Server>>());
+    fn idle<R: Endpoint>() {
+        let (ledger, connection) = measure(|| open::<R>(&Config::new()));
+        assert_eq!(ledger, NOTHING, "{connection:?}");
+    }
+    in_both_roles([idle::<Server>, idle::<TestClient>]);
+}
+
+/// Some of everything, in whole frames.
+const TRAFFIC: &[Part<'_>] = &[
+    Frame(0x81, b"short"),
+    Frame(0x89, b"?"),
+    Frame(0x82, &[0xff; 300]),
+    Frame(0x8a, b"!"),
+    Frame(0x82, b""),
+];
+
+/// The same with a message in fragments.
+const FRAGMENTS: &[Part<'_>] =
+    &[Frame(0x01, &[b'f'; 400]), Frame(0x89, b"?"), Frame(0x80, &[b'g'; 400]), Frame(0x82, b"x")];
+
+// P2: the echo of whole frames, with keep-alive running
+#[test]
+fn an_echo_of_whole_frames_allocates_nothing() {
+    fn echo<R: Endpoint>() {
+        let stream = R::from_peer(TRAFFIC);
+        let (mut connection, mut input) = (open::<R>(&Config::new()), stream.clone());
+        let mut out = vec![0; 2 * stream.len()];
+        let (ledger, echoed) = measure(|| {
+            let mut echoed = 0;
+            for second in 0..100 {
+                input.copy_from_slice(&stream);
+                let mut rest = &mut input[..];
+                while !rest.is_empty() {
+                    let received = connection.receive(rest).expect("a valid stream");
+                    rest = received.rest;
+                    if let Some(Event::Data(data)) = received.event {
+                        let message = data.into_message().expect("a whole frame");
+                        echoed += connection.send(message, &mut out).expect("room enough");
+                    }
+                    while let Transmit::Bytes(_) = connection.poll_transmit(&mut out) {}
+                }
+                assert_eq!(connection.handle_timeout(Tick::from_millis(second * 1000)), Ok(()));
+            }
+            echoed
+        });
+        assert_eq!(ledger, NOTHING);
+        assert!(echoed > 30_000);
+    }
+    in_both_roles([echo::<Server>, echo::<TestClient>]);
+}
+
+// P2: after the first message in fragments
+#[test]
+fn an_echo_through_an_inbox_allocates_nothing_once_it_is_warm() {
+    fn echo<R: Endpoint>() {
+        let stream = R::from_peer(&[TRAFFIC, FRAGMENTS].concat());
+        let mut connection = open::<R>(&Config::new());
+        let (mut inbox, mut out) = (Inbox::new(), Vec::with_capacity(4096));
+        let mut round = || {
+            // In pieces, so that frames are split as well.
+            for piece in stream.chunks(97) {
+                inbox.spare()[..piece.len()].copy_from_slice(piece);
+                inbox.filled(piece.len());
+                while inbox.advance(&mut connection).expect("a valid stream") != Ready::Need {
+                    if let Some(Delivery::Message(message)) = inbox.delivery() {
+                        connection.append(message, &mut out).expect("open");
+                    }
+                    assert_eq!(connection.append_transmit(&mut out), Transmit::Idle);
+                    out.clear();
+                }
+            }
+        };
+        round();
+        let (ledger, ()) = measure(|| (0..20).for_each(|_| round()));
+        assert_eq!(ledger, NOTHING);
+    }
+    in_both_roles([echo::<Server>, echo::<TestClient>]);
+}
+
+/// Receives `stream` in pieces and assembles its messages in a vector; returns
+/// the vector, and how many messages there were.
+fn assemble<R: Endpoint>(
+    config: &Config,
+    len_max: usize,
+    stream: &mut [u8],
+    piece: usize,
+) -> (Vec<u8>, usize) {
+    let mut connection = open::<R>(config);
+    let (mut assembler, mut messages) = (Assembler::new(Vec::new(), len_max), 0);
+    for piece in stream.chunks_mut(piece) {
+        let mut rest = piece;
+        while let Ok(received) = connection.receive(rest) {
+            rest = received.rest;
+            let Some(Event::Data(data)) = received.event else {
+                assert!(rest.is_empty(), "the pieces are cut behind headers");
+                break;
+            };
+            let message = assembler.push(data).expect("in order and within the limit").message();
+            messages += usize::from(message.is_some());
+        }
+    }
+    (assembler.into_storage(), messages)
+}
+
+// F08, P3: 6455-10.4-01
+#[test]
+fn a_length_that_is_only_declared_takes_no_memory() {
+    fn declare<R: Endpoint>() {
+        let huge = [127, 0x40, 0, 0, 0, 0, 0, 0, 0];
+        let boundless = Config::new().message_len_max(u64::MAX);
+        for config in [boundless.clone(), Config::new()] {
+            let mut stream = R::from_peer(&[Header(0x02, &huge)]);
+            let (ledger, _) = measure(|| assemble::<R>(&config, usize::MAX, &mut stream, 100));
+            assert_eq!(ledger, NOTHING);
+        }
+        // What comes of it takes what it needs, and at most as much again.
+        let mut stream = R::from_peer(&[Header(0x02, &huge)]);
+        let header_len = stream.len();
+        stream.extend([0; 10_000]);
+        let (ledger, _) =
+            measure(|| assemble::<R>(&boundless, usize::MAX, &mut stream, header_len));
+        assert!((10_000..=20_000).contains(&ledger.peak), "{ledger:?}");
+    }
+    in_both_roles([declare::<Server>, declare::<TestClient>]);
+}
+
+// P3: 6455-10.4-02
+#[test]
+fn a_message_at_the_limit_takes_no_more_than_the_limit() {
+    fn fill<R: Endpoint>() {
+        for (limit, fragments) in [(100_000, 1), (100_000, 50), (65_537, 3), (1_000, 1000)] {
+            let config = Config::new().message_len_max(limit as u64);
+            let payload = vec![b'x'; limit];
+            let pieces: Vec<_> = payload.chunks(limit.div_ceil(fragments)).collect();
+            let parts: Vec<_> = (0..)
+                .zip(&pieces)
+                .map(|(i, payload)| {
+                    let last = if i + 1 == pieces.len() { 0x80 } else { 0 };
+                    Frame(last | if i == 0 { 2 } else { 0 }, payload)
+                })
+                .collect();
+            let stream = R::from_peer(&parts);
+
+            let mut bytes = stream.clone();
+            let piece = R::peer_header_len(pieces[0].len()) + pieces[0].len();
+            let (ledger, (storage, messages)) = measure(|| {
+                assemble::<R>(&config, limit, &mut bytes, if fragments == 1 { 14 } else { piece })
+            });
+            assert_eq!(messages, 1);
+            assert!(storage.capacity() <= limit && ledger.peak <= limit, "{ledger:?} of {limit}");
+
+            let mut inbox = Inbox::with_capacity(256);
+            let mut connection = open::<R>(&config);
+            let (ledger, messages) = measure(|| {
+                let mut messages = 0;
+                for piece in stream.chunks(100) {
+                    inbox.spare()[..piece.len()].copy_from_slice(piece);
+                    inbox.filled(piece.len());
+                    while inbox.advance(&mut connection).expect("a valid stream") == Ready::Message
+                    {
+                        messages += 1;
+                    }
+                }
+                messages
+            });
+            assert_eq!(messages, 1);
+            assert!(ledger.peak <= limit, "{ledger:?} of {limit}");
+        }
+    }
+    in_both_roles([fill::<Server>, fill::<TestClient>]);
+}
+
+// F08, P4
+#[test]
+fn failing_allocates_nothing() {
+    fn fail<R: Endpoint>() {
+        let bad: &[Part<'_>] = &[
+            Header(0x82, &[127, 0, 0, 0, 0, 0x10, 0, 0, 0]),
+            Frame(0x83, b""),
+            Frame(0x81, b"a\xff"),
+            Frame(0x88, b"\x03\xe7"),
+        ];
+        for part in bad {
+            let mut bytes = R::from_peer(&[Frame(0x89, b"?"), *part]);
+            let mut connection = open::<R>(&Config::new());
+            let (ledger, failure) = measure(|| {
+                let mut rest = &mut bytes[..];
+                let failure = loop {
+                    match connection.receive(rest) {
+                        Ok(received) => rest = received.rest,
+                        Err(failure) => break failure,
+                    }
+                };
+                while let Transmit::Bytes(_) = connection.poll_transmit(&mut [0; 131]) {}
+                let _ = connection.handle_timeout(Tick::ZERO);
+                let _ = connection.receive_end();
+                failure
+            });
+            assert_eq!(ledger, NOTHING, "{failure}");
+        }
+    }
+    in_both_roles([fail::<Server>, fail::<TestClient>]);
+}
+
+#[test]
+fn sending_into_a_slice_allocates_nothing() {
+    fn send<R: Endpoint>() {
+        let (mut connection, mut out) = (open::<R>(&Config::new()), vec![0; 70_000]);
+        let payload = vec![b'x'; 65_536];
+        let (ledger, ()) = measure(|| {
+            connection.send(&payload[..], &mut out).expect("room enough");
+            connection
+                .send_fragment(Kind::Text, Fin::More, &payload, &mut out)
+                .expect("room enough");
+            connection.send_fragment(Kind::Text, Fin::Last, b"", &mut out).expect("room enough");
+            connection.send_in_place(Kind::Binary, &mut out).expect("room enough");
+            let mut head = connection.head(Kind::Binary, Fin::Last, 65_536).expect("open");
+            head.mask(&mut out[..65_536]);
+            connection.payload_written(65_536).expect("as announced");
+            connection.ping(b"?", &mut out).expect("room enough");
+            connection.close(None, "", &mut out).expect("room enough");
+        });
+        assert_eq!(ledger, NOTHING);
+    }
+    in_both_roles([send::<Server>, send::<TestClient>]);
+}
+
+#[test]
+fn an_inbox_gives_back_the_place_of_joined_messages() {
+    let mut inbox = Inbox::new();
+    let mut connection = open::<TestClient>(&Config::new());
+    inbox.extend(&TestClient::from_peer(FRAGMENTS));
+    let (held, ()) = measure(|| {
+        while inbox.advance(&mut connection).expect("a valid stream") != Ready::Need {}
+        inbox.shrink();
+    });
+    assert!(held.peak >= 800, "{held:?}");
+    assert_eq!(held.held, 0);
+}
