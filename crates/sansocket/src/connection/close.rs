@@ -161,8 +161,8 @@ impl Closing {
     pub(crate) fn closure(&self, over: Over, failure: Option<Failure>) -> Closure {
         let cause = match (failure, over) {
             (Some(failure), _) => Cause::Failed(failure),
-            (None, Over::Aborted) => Cause::Aborted,
             (None, _) if self.is_complete() => Cause::ClosingHandshake,
+            (None, Over::Aborted) => Cause::Aborted,
             (None, Over::Ended | Over::Lingered) => Cause::TransportEnded,
             (None, Over::Truncated) => Cause::Truncated,
             (None, Over::Reset) => Cause::TransportReset,

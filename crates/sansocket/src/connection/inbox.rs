@@ -170,8 +170,8 @@ impl Inbox {
         &mut self,
         connection: &mut Connection<R, X>,
     ) -> Result<Ready, InboxError> {
-        self.assembler.limit(connection.receiving.message_len_max());
-        let ready = self.advance_with(|buf| connection.receive(buf));
+        let len_max = connection.message_len_max();
+        let ready = self.advance_with(len_max, |buf| connection.receive(buf));
         if let Err(InboxError::Assembly(error)) = ready {
             connection.fail_with(error.close_code());
         }
@@ -179,18 +179,20 @@ impl Inbox {
     }
 
     /// [`advance`](Self::advance) for a [`ReceiveHalf`](crate::ReceiveHalf): with
-    /// `receive` as the call that decodes.
+    /// `receive` as the call that decodes, and its
+    /// [`message_len_max`](crate::ReceiveHalf::message_len_max).
     ///
     /// # Errors
     ///
     /// As [`advance`](Self::advance), but it is the caller who must fail the
-    /// connection for an [`InboxError::Assembly`]. The half keeps messages to its
-    /// limit; the place for them, which is not told it, grows by doubling.
+    /// connection for an [`InboxError::Assembly`].
     #[inline]
     pub fn advance_with(
         &mut self,
+        message_len_max: u64,
         mut receive: impl for<'b> FnMut(&'b mut [u8]) -> Result<Received<'b>, Failure>,
     ) -> Result<Ready, InboxError> {
+        self.assembler.limit(usize::try_from(message_len_max).unwrap_or(usize::MAX));
         loop {
             let ready = self.decode(&mut receive)?;
             let Found::Piece(shape, range) = &self.found else {

@@ -397,6 +397,11 @@ impl<R: Role, X: Extension> Connection<R, X> {
         self.receiving.offset()
     }
 
+    /// The longest message that is accepted, in bytes.
+    pub fn message_len_max(&self) -> u64 {
+        self.receiving.message_len_max()
+    }
+
     /// Splits the connection for two threads or tasks; see [`ReceiveHalf`].
     pub fn into_split(self) -> (ReceiveHalf<R, X>, SendHalf<R, X>) {
         (self.receiving, self.sending)

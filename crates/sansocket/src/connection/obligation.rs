@@ -19,8 +19,12 @@ pub(crate) enum Owed {
     Heartbeat,
     /// A Ping with this token.
     Ping { token: u32 },
-    /// The answer to the peer's Close, or our own Close.
-    Close { code: Option<CloseCode> },
+    /// Our own Close, since the lifetime is over.
+    Close { code: CloseCode },
+    /// The answer to the peer's Close.
+    Answer { code: Option<CloseCode> },
+    /// The peer's Close came, and ours is on its way: nothing else is owed.
+    PeerClosed,
     /// The Close of a failed connection: nothing can take its place.
     Fail { code: CloseCode },
     /// Nothing more may be sent: the transport is gone.

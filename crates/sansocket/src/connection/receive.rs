@@ -275,10 +275,9 @@ impl<R: Role, X: Extension> ReceiveHalf<R, X> {
         self.offset
     }
 
-    /// The longest message, as far as it can be in memory.
-    #[cfg(feature = "alloc")]
-    pub(crate) fn message_len_max(&self) -> usize {
-        usize::try_from(self.limits.message_len_max).unwrap_or(usize::MAX)
+    /// The longest message that is accepted, in bytes.
+    pub fn message_len_max(&self) -> u64 {
+        self.limits.message_len_max
     }
 
     /// How many bytes, those of `bytes` included, the header or control frame that
@@ -368,9 +367,11 @@ impl<R: Role, X: Extension> ReceiveHalf<R, X> {
         let code = frame.map(|frame| frame.code);
         self.closing.received = Some(code.unwrap_or(CloseCode::NO_STATUS));
         self.stream = Stream::Done { truncated: false };
-        if self.closing.sent.is_none() && self.replies != Replies::Manual {
+        if self.closing.sent.is_some() {
+            owed(Obligation(Owed::PeerClosed));
+        } else if self.replies != Replies::Manual {
             self.closing.sent = self.closing.received;
-            owed(Obligation(Owed::Close { code }));
+            owed(Obligation(Owed::Answer { code }));
         }
         Ok(Event::Close(frame))
     }
@@ -441,7 +442,7 @@ impl<R: Role, X: Extension> ReceiveHalf<R, X> {
                 let code =
                     if R::MASKS { CloseCode::GOING_AWAY } else { CloseCode::SERVICE_RESTART };
                 self.closing.sent = Some(code);
-                owed(Obligation(Owed::Close { code: Some(code) }));
+                owed(Obligation(Owed::Close { code }));
                 return Ok(());
             }
             Due::CloseTimeout => {

@@ -39,11 +39,17 @@ pub struct SendHalf<R, X> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum CloseStage {
     Open,
-    /// Owed; the application may still send one with a reason in its place.
-    Owed(Option<CloseCode>),
+    /// Our own is owed; the application may send one of its own in its place.
+    Owed(CloseCode),
+    /// The answer to the peer's is owed; the application may send one with a reason
+    /// in its place.
+    Answer(Option<CloseCode>),
     /// Owed because the connection failed.
     Failed(CloseCode),
+    /// Sent, and the peer's has not come: Pings are still answered (§5.5.2).
     Sent,
+    /// There is nothing more to send.
+    Done,
 }
 
 /// What [`Connection::poll_transmit`](crate::Connection::poll_transmit) wants
@@ -117,18 +123,25 @@ impl<R: Role, X: Extension> SendHalf<R, X> {
     pub fn take(&mut self, Obligation(owed): Obligation) {
         match (owed, self.close) {
             (Owed::Abandon, _) => self.abandon(),
-            (_, CloseStage::Failed(_)) => {}
+            (_, CloseStage::Failed(_) | CloseStage::Done) => {}
             // §5.5.2: a Ping is answered until the peer's Close comes, so also
             // after our own Close.
             (Owed::Pong(pong), _) => self.pong = Some(pong),
             (Owed::Close { code }, CloseStage::Open) => self.close = CloseStage::Owed(code),
+            (Owed::Answer { code }, CloseStage::Open) => self.close = CloseStage::Answer(code),
+            (Owed::PeerClosed | Owed::Answer { .. }, CloseStage::Owed(code)) => {
+                self.close = CloseStage::Answer(Some(code));
+            }
+            (Owed::PeerClosed | Owed::Answer { .. }, CloseStage::Sent) => {
+                self.close = CloseStage::Done;
+            }
             (Owed::Fail { code }, CloseStage::Open | CloseStage::Owed(_)) => {
                 self.close = CloseStage::Failed(code);
             }
             (Owed::Ping { token }, CloseStage::Open) => self.ping = Some(token),
             (Owed::Heartbeat, CloseStage::Open) => self.heartbeat = true,
             // §5.5.1: one Close, and nothing of our own after it.
-            (Owed::Close { .. } | Owed::Fail { .. } | Owed::Ping { .. } | Owed::Heartbeat, _) => {}
+            _ => {}
         }
     }
 
@@ -161,7 +174,7 @@ impl<R: Role, X: Extension> SendHalf<R, X> {
         self.pong.is_some()
             || self.ping.is_some()
             || self.heartbeat
-            || matches!(self.close, CloseStage::Owed(_) | CloseStage::Failed(_))
+            || !matches!(self.close, CloseStage::Open | CloseStage::Sent | CloseStage::Done)
     }
 
     /// Encodes a whole message as one frame; see
@@ -307,13 +320,13 @@ impl<R: Role, X: Extension> SendHalf<R, X> {
         out: &mut [u8],
     ) -> Result<(usize, CloseSent), SendError> {
         self.check_paid()?;
-        if let CloseStage::Failed(_) | CloseStage::Sent = self.close {
+        if let CloseStage::Failed(_) | CloseStage::Sent | CloseStage::Done = self.close {
             return Err(SendError::Closed);
         }
         let frame = close_frame::<R>(code, reason)?;
         let len = self.encode(Opcode::Close, Fin::Last, frame.payload(), out)?;
-        if self.close != CloseStage::Open {
-            // §5.5.2: the peer's Close came, and ends the duty to answer Pings.
+        if let CloseStage::Answer(_) = self.close {
+            // §5.5.2: the peer's Close ends the duty to answer Pings.
             self.pong = None;
         }
         self.pay(Opcode::Close);
@@ -331,7 +344,11 @@ impl<R: Role, X: Extension> SendHalf<R, X> {
         payload: &[u8],
         out: &mut [u8],
     ) -> Result<usize, SendError> {
-        self.check_open()?;
+        match (opcode, self.close) {
+            // Those who answer Pings themselves must be able to.
+            (Opcode::Pong, CloseStage::Sent) => self.check_paid()?,
+            _ => self.check_open()?,
+        }
         let frame = ControlFrame::new(opcode, payload)
             .ok_or(SendError::ControlTooLong { len: payload.len() })?;
         self.encode(opcode, Fin::Last, frame.payload(), out)
@@ -435,11 +452,11 @@ impl<R: Role, X: Extension> SendHalf<R, X> {
             return ControlFrame::new(Opcode::Pong, b"");
         }
         match self.close {
-            CloseStage::Owed(None) => ControlFrame::new(Opcode::Close, b""),
-            CloseStage::Owed(Some(code)) | CloseStage::Failed(code) => {
+            CloseStage::Answer(None) => ControlFrame::new(Opcode::Close, b""),
+            CloseStage::Owed(code) | CloseStage::Answer(Some(code)) | CloseStage::Failed(code) => {
                 ControlFrame::new(Opcode::Close, &code.number().to_be_bytes())
             }
-            CloseStage::Open | CloseStage::Sent => None,
+            CloseStage::Open | CloseStage::Sent | CloseStage::Done => None,
         }
     }
 
@@ -450,7 +467,10 @@ impl<R: Role, X: Extension> SendHalf<R, X> {
             Opcode::Pong if self.pong.is_some() => self.pong = None,
             Opcode::Pong => self.heartbeat = false,
             _ => {
-                self.close = CloseStage::Sent;
+                self.close = match self.close {
+                    CloseStage::Open | CloseStage::Owed(_) => CloseStage::Sent,
+                    _ => CloseStage::Done,
+                };
                 self.ping = None;
                 self.heartbeat = false;
             }
@@ -460,6 +480,7 @@ impl<R: Role, X: Extension> SendHalf<R, X> {
     fn abandon(&mut self) {
         self.pong = None;
         self.pay(Opcode::Close);
+        self.close = CloseStage::Done;
     }
 }
 

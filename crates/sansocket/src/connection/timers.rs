@@ -125,7 +125,7 @@ impl Timers {
             message_idle: Millis::option(config.message_idle),
             assembly: Millis::option(config.assembly_timeout),
             close: Millis::new(config.close_timeout),
-            lifetime: config.lifetime.map_or(Tick::NEVER, |lifetime| Tick::ZERO + lifetime),
+            lifetime: Millis::option(config.lifetime).after(Tick::ZERO),
             due: Tick::NEVER,
             ping_sent: 0,
             idle_due: Tick::NEVER,
@@ -248,8 +248,10 @@ impl Timers {
             self.idle_due = self.message_idle.after(now);
         }
         if noted & PONG != 0 {
-            let micros = low_micros(now).wrapping_sub(self.ping_sent);
-            self.round_trip_micros = micros.min(u32::MAX - 1);
+            self.round_trip_micros = match low_micros(now).wrapping_sub(self.ping_sent) {
+                micros if micros < u32::MAX / 2 => micros,
+                _ => 0, // the clock jumped back
+            };
             self.enter(Phase::Quiet, self.interval.after(now));
         } else if noted & LIFE != 0 && self.mode == Mode::PingPong {
             self.due = match self.phase {
