@@ -1,7 +1,6 @@
 //! Opening a connection as a client.
 
 use std::borrow::Cow;
-use std::fmt::Write as _;
 use std::io;
 use std::net::{TcpStream, ToSocketAddrs};
 use std::time::{Duration, Instant};
@@ -14,6 +13,7 @@ use sansocket::{ChaChaKeys, Client, Connection, Uri};
 use crate::clock::{Clock, Read, ReadTimeout};
 use crate::entropy;
 use crate::error::{ConnectError, Rejected};
+use crate::outbox::write_all;
 use crate::pump::{HandshakeResponse, Settings};
 use crate::socket::WebSocket;
 use crate::transport::Transport;
@@ -151,7 +151,9 @@ pub fn connect_with(
         let Some(next) = redirect(&uri, &rejected).filter(|_| hops <= HOPS_MAX) else {
             return Err(ConnectError::Redirect(rejected));
         };
-        let target = Uri::parse(&next)?;
+        let Ok(target) = Uri::parse(&next) else {
+            return Err(ConnectError::Redirect(rejected));
+        };
         if (target.host(), target.port()) != (uri.host(), uri.port()) {
             let fields = &mut options.to_mut().fields;
             fields.retain(|(name, _)| {
@@ -187,8 +189,9 @@ pub fn connect_over<T: Transport>(
     if handshake.write(&mut head).is_err() {
         return Err(io::Error::from(io::ErrorKind::OutOfMemory).into()); // measured just now
     }
-    transport.set_write_timeout(Some(options.settings.write_stall))?;
-    transport.write_all(&head)?;
+    let stall = options.settings.write_stall;
+    transport.set_write_timeout(Some(stall))?;
+    write_all(&mut transport, &head, stall)?;
     let (connection, response, leftover) =
         receive_answer(&mut transport, handshake, |negotiated| {
             Connection::new(negotiated, role, &options.settings.config)
@@ -271,8 +274,11 @@ fn tcp(uri: &Uri<'_>, timeout: Duration) -> Result<TcpStream, ConnectError> {
     let start = Instant::now();
     let host = uri.host().trim_start_matches('[').trim_end_matches(']');
     let mut last = io::Error::new(io::ErrorKind::NotFound, "the host has no address");
-    for address in (host, uri.port()).to_socket_addrs()? {
-        let left = timeout.saturating_sub(start.elapsed());
+    let mut addresses = (host, uri.port()).to_socket_addrs()?;
+    while let Some(address) = addresses.next() {
+        // One that never answers leaves half of the time for the others.
+        let share = if addresses.len() == 0 { 1 } else { 2 };
+        let left = timeout.saturating_sub(start.elapsed()) / share;
         if left.is_zero() {
             return Err(io::Error::from(io::ErrorKind::TimedOut).into());
         }
@@ -290,16 +296,16 @@ fn tcp(uri: &Uri<'_>, timeout: Duration) -> Result<TcpStream, ConnectError> {
 /// Where a 3xx answer points, as a WebSocket URI that is no less secure.
 fn redirect(from: &Uri<'_>, rejected: &Rejected) -> Option<String> {
     let location = rejected.field("Location")?;
-    let (scheme, rest) = location.split_once("://").unwrap_or(("", location));
+    // A fragment is not for servers, and not in a WebSocket URI.
+    let (location, _) = location.split_once('#').unwrap_or((location, ""));
+    if location.starts_with('/') && !location.starts_with("//") {
+        let scheme = if from.is_secure() { "wss" } else { "ws" };
+        return Some(format!("{scheme}://{}{location}", from.host_field()));
+    }
+    let (scheme, rest) = location.split_once("://")?;
     let secure = match scheme.to_ascii_lowercase().as_str() {
         "ws" | "http" => false,
         "wss" | "https" => true,
-        "" if rest.starts_with('/') && !rest.starts_with("//") => {
-            let mut place = String::new();
-            let scheme = if from.is_secure() { "wss" } else { "ws" };
-            write!(place, "{scheme}://{}{rest}", from.host_field()).ok()?;
-            return Some(place);
-        }
         _ => return None,
     };
     if from.is_secure() && !secure {

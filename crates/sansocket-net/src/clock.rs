@@ -49,11 +49,6 @@ impl ReadTimeout {
         Self { set: None, max }
     }
 
-    /// The timeout as it is set.
-    pub(crate) fn last(&self) -> Option<Duration> {
-        self.set.flatten()
-    }
-
     /// Reads, but returns after `wait` at the latest, and one millisecond at least.
     pub(crate) fn read<T: Transport>(
         &mut self,

@@ -24,8 +24,10 @@ pub(crate) struct Outbox<T, R, X> {
     written: usize,
     /// How long writing may make no progress.
     stall: Duration,
+    /// Something was written since the transport was last flushed.
+    unflushed: bool,
     /// Writing failed once: the peer cannot be told anything any more.
-    broken: bool,
+    broken: Option<io::ErrorKind>,
     pub(crate) counters: Counters,
 }
 
@@ -38,8 +40,16 @@ pub(crate) enum Flushed {
 
 impl<T: Transport, R: Role, X: Extension> Outbox<T, R, X> {
     pub(crate) fn new(transport: T, half: SendHalf<R, X>, stall: Duration) -> Self {
-        let counters = Counters::default();
-        Self { transport, half, bytes: Vec::new(), written: 0, stall, broken: false, counters }
+        Self {
+            transport,
+            half,
+            bytes: Vec::new(),
+            written: 0,
+            stall,
+            unflushed: false,
+            broken: None,
+            counters: Counters::default(),
+        }
     }
 
     pub(crate) fn into_transport(self) -> T {
@@ -58,6 +68,7 @@ impl<T: Transport, R: Role, X: Extension> Outbox<T, R, X> {
 
     /// Encodes a message, writes it, and whatever was waiting before it.
     pub(crate) fn send(&mut self, message: Message<'_>) -> Result<(), Error> {
+        self.check_unbroken()?;
         let len = message.len();
         if len > COALESCED_MAX {
             let mut head = self.half.head(message.kind(), Fin::Last, len as u64)?;
@@ -88,6 +99,7 @@ impl<T: Transport, R: Role, X: Extension> Outbox<T, R, X> {
         fin: Fin,
         payload: &[u8],
     ) -> Result<(), Error> {
+        self.check_unbroken()?;
         let room = payload.len() + HEAD_GAP;
         self.encode(room, |half, out| half.send_fragment(kind, fin, payload, out))?;
         self.counters.frames_sent += 1;
@@ -97,6 +109,7 @@ impl<T: Transport, R: Role, X: Extension> Outbox<T, R, X> {
 
     /// Encodes a Ping and writes it.
     pub(crate) fn ping(&mut self, payload: &[u8]) -> Result<(), Error> {
+        self.check_unbroken()?;
         self.encode(CONTROL_LEN_MAX, |half, out| half.ping(payload, out))?;
         self.counters.frames_sent += 1;
         self.flush()
@@ -104,6 +117,7 @@ impl<T: Transport, R: Role, X: Extension> Outbox<T, R, X> {
 
     /// Encodes a Pong and writes it.
     pub(crate) fn pong(&mut self, payload: &[u8]) -> Result<(), Error> {
+        self.check_unbroken()?;
         self.encode(CONTROL_LEN_MAX, |half, out| half.pong(payload, out))?;
         self.counters.frames_sent += 1;
         self.flush()
@@ -135,7 +149,7 @@ impl<T: Transport, R: Role, X: Extension> Outbox<T, R, X> {
     /// transport's write timeout.
     pub(crate) fn try_flush(&mut self) -> io::Result<Flushed> {
         self.encode_owed();
-        while self.backlog() > 0 {
+        while self.backlog() > 0 || self.unflushed {
             if self.write_once(&[])?.is_none() {
                 return Ok(Flushed::Blocked);
             }
@@ -145,13 +159,18 @@ impl<T: Transport, R: Role, X: Extension> Outbox<T, R, X> {
 
     /// From now on writing may block only this long.
     pub(crate) fn hurry(&mut self, stall: Duration) {
-        self.stall = stall;
+        self.stall = self.stall.min(stall);
         // If the timeout cannot be set, the stall is noticed later.
-        let _ = self.transport.set_write_timeout(Some(stall));
+        let _ = self.transport.set_write_timeout(Some(self.stall));
     }
 
     pub(crate) fn is_broken(&self) -> bool {
-        self.broken
+        self.broken.is_some()
+    }
+
+    /// Nothing follows what was not written whole, and nothing is kept for it.
+    fn check_unbroken(&self) -> io::Result<()> {
+        self.broken.map_or(Ok(()), |kind| Err(kind.into()))
     }
 
     fn backlog(&self) -> usize {
@@ -181,8 +200,9 @@ impl<T: Transport, R: Role, X: Extension> Outbox<T, R, X> {
 
     /// Writes `bytes` and then `payload`, which is not copied.
     fn write_all(&mut self, mut payload: &[u8]) -> Result<(), Error> {
+        self.check_unbroken()?;
         let mut progress = Instant::now();
-        while self.backlog() > 0 || !payload.is_empty() {
+        while self.backlog() > 0 || !payload.is_empty() || self.unflushed {
             match self.write_once(payload)? {
                 Some(of_payload) => {
                     payload = &payload[of_payload..];
@@ -190,7 +210,7 @@ impl<T: Transport, R: Role, X: Extension> Outbox<T, R, X> {
                 }
                 None if progress.elapsed() < self.stall => {}
                 None => {
-                    self.broken = true;
+                    self.broken = Some(STALLED);
                     return Err(Error::WriteStalled);
                 }
             }
@@ -198,21 +218,24 @@ impl<T: Transport, R: Role, X: Extension> Outbox<T, R, X> {
         Ok(())
     }
 
-    /// One write: how much of `payload` it took, or `None` if it blocked.
+    /// One write, or a flush if all is written: how much of `payload` it took, or
+    /// `None` if it blocked.
     fn write_once(&mut self, payload: &[u8]) -> io::Result<Option<usize>> {
         let backlog = self.backlog();
         let waiting = &self.bytes[self.written..];
-        let result = if payload.is_empty() {
-            self.transport.write(waiting)
-        } else {
-            self.transport.write_vectored(&[IoSlice::new(waiting), IoSlice::new(payload)])
+        let result = match (waiting, payload) {
+            ([], []) => self.transport.flush().map(|()| self.unflushed = false).map(|()| 0),
+            (waiting, []) => non_zero(self.transport.write(waiting)),
+            (waiting, payload) => {
+                let both = [IoSlice::new(waiting), IoSlice::new(payload)];
+                non_zero(self.transport.write_vectored(&both))
+            }
         };
         let len = match result {
-            Ok(0) => Err(io::ErrorKind::WriteZero.into()),
             Err(error) if is_nothing(&error) => return Ok(None),
-            result => result,
+            result => result.inspect_err(|error| self.broken = Some(error.kind()))?,
         };
-        let len = len.inspect_err(|_| self.broken = true)?;
+        self.unflushed |= len > 0;
         self.counters.bytes_sent += len as u64;
         self.written += len.min(backlog);
         if self.written == self.bytes.len() {
@@ -229,11 +252,42 @@ impl<T: Transport, X: Extension> Outbox<T, Server, X> {
         &mut self,
         prepared: &Prepared<S>,
     ) -> Result<(), Error> {
+        self.check_unbroken()?;
         let frame = self.half.send_prepared(prepared)?;
         self.counters.messages_sent += 1;
         self.counters.frames_sent += 1;
         self.encode_owed();
         self.write_all(frame)
+    }
+}
+
+/// Writes all of `bytes`, for as long as there is progress.
+pub(crate) fn write_all<T: Transport>(
+    transport: &mut T,
+    mut bytes: &[u8],
+    stall: Duration,
+) -> io::Result<()> {
+    let mut progress = Instant::now();
+    loop {
+        let result = match bytes {
+            [] => transport.flush().map(|()| 0),
+            bytes => non_zero(transport.write(bytes)),
+        };
+        match result {
+            Ok(0) => return Ok(()),
+            Ok(len) => (bytes, progress) = (&bytes[len..], Instant::now()),
+            Err(error) if !is_nothing(&error) => return Err(error),
+            Err(_) if progress.elapsed() < stall => {}
+            Err(_) => return Err(STALLED.into()),
+        }
+    }
+}
+
+/// A transport that takes nothing, and says no more about it, never will.
+fn non_zero(written: io::Result<usize>) -> io::Result<usize> {
+    match written {
+        Ok(0) => Err(io::ErrorKind::WriteZero.into()),
+        written => written,
     }
 }
 
@@ -247,6 +301,10 @@ fn control_frames(mut bytes: &[u8], masked: bool) -> u64 {
     }
     count
 }
+
+/// What [`Error::WriteStalled`] is as a transport's error. Those of transports are
+/// never of this kind: that a write timed out is no error yet.
+const STALLED: io::ErrorKind = io::ErrorKind::TimedOut;
 
 /// A message up to this length is copied behind its head, to be written with what
 /// else is waiting; a longer one of a server is written from where it lies.

@@ -60,7 +60,7 @@ pub(crate) trait Link {
     fn flush(&mut self) -> Result<(), Error>;
 
     /// Answers the peer's Close in place of the engine.
-    fn reply(&mut self, code: CloseCode, reason: &str) -> Option<CloseSent>;
+    fn reply(&mut self, code: Option<CloseCode>, reason: &str) -> Option<CloseSent>;
 
     /// The end is near: whatever blocks may block only this long.
     fn hurry(&mut self, patience: Duration);
@@ -68,8 +68,8 @@ pub(crate) trait Link {
     /// Whether everything owed is written.
     fn is_flushed(&mut self) -> bool;
 
-    /// Nothing more will be written.
-    fn shutdown_write(&mut self);
+    /// Nothing more will be written. Fails if the peer cannot be told that.
+    fn shutdown_write(&mut self) -> io::Result<()>;
 }
 
 /// The receiving side.
@@ -144,7 +144,7 @@ impl<R: Role, X: Extension> Pump<R, X> {
     /// Receives up to the next whole message, which the inbox then lends.
     pub(crate) fn receive(&mut self, link: &mut impl Link, inbox: &mut Inbox) -> Result<(), Error> {
         self.receive_with(link, inbox, |half, link, inbox| {
-            inbox.advance_with(|buf| half.receive(buf, |obligation| link.oblige(obligation)))
+            inbox.advance_half(half, |obligation| link.oblige(obligation))
         })
     }
 
@@ -155,7 +155,7 @@ impl<R: Role, X: Extension> Pump<R, X> {
         inbox: &mut Inbox,
     ) -> Result<(), Error> {
         self.receive_with(link, inbox, |half, link, inbox| {
-            inbox.advance_piece_with(|buf| half.receive(buf, |obligation| link.oblige(obligation)))
+            inbox.advance_piece_half(half, |obligation| link.oblige(obligation))
         })
     }
 
@@ -227,7 +227,8 @@ impl<R: Role, X: Extension> Pump<R, X> {
         }
         let wait = match self.full_reads {
             0 => self.half.poll_timeout().after(self.clock.now()),
-            _ => self.timeout.last(),
+            // No time has passed in the engine, so it knows no deadline yet.
+            _ => Some(Duration::ZERO),
         };
         let spare = inbox.spare();
         let room = spare.len();
@@ -257,9 +258,16 @@ impl<R: Role, X: Extension> Pump<R, X> {
         }
     }
 
+    /// The sending side sent a Close. The peer's time to answer begins now, not
+    /// when the program last looked.
+    pub(crate) fn close_sent(&mut self, sent: CloseSent) {
+        self.half.close_sent(sent);
+        self.now = self.clock.now();
+    }
+
     fn pass_time(&mut self, link: &mut impl Link) -> Result<(), Failure> {
         if let Some(sent) = link.close_sent() {
-            self.half.close_sent(sent);
+            self.close_sent(sent);
         }
         self.half.handle_timeout(self.now, |obligation| link.oblige(obligation))
     }
@@ -279,13 +287,20 @@ impl<R: Role, X: Extension> Pump<R, X> {
 
     /// The echo of code and reason is kinder than the code alone.
     fn closed_by_peer(&mut self, link: &mut impl Link, inbox: &Inbox) -> Error {
-        let mut reason = String::new();
-        if let Some(Delivery::Close(Some(frame))) = inbox.delivery() {
-            reason.push_str(frame.reason);
-            if self.half.state() == State::Closed {
-                link.reply(frame.code, frame.reason);
-            }
+        let frame = match inbox.delivery() {
+            Some(Delivery::Close(frame)) => frame,
+            _ => None,
+        };
+        let reason = frame.map_or("", |frame| frame.reason);
+        let mut sent = link.reply(frame.map(|frame| frame.code), reason);
+        if sent.is_none() && self.half.state() == State::CloseReceived {
+            // `Replies::Manual`, and a code that is not ours to send.
+            sent = link.reply(None, "");
         }
+        if let Some(sent) = sent {
+            self.half.close_sent(sent);
+        }
+        let reason = reason.to_owned();
         let mut closed = self.finish(link);
         closed.reason = reason;
         self.ended = Some(closed.clone());
@@ -306,6 +321,9 @@ impl<R: Role, X: Extension> Pump<R, X> {
     /// own, within the engine's bounds of bytes and time (section 7.1.1).
     pub(crate) fn finish(&mut self, link: &mut impl Link) -> Closed {
         link.hurry(PATIENCE);
+        // The peer's time to end the transport begins now, not when the program
+        // last looked.
+        self.now = self.clock.now();
         let mut scratch = [0; 4096];
         let mut half_closed = false;
         loop {
@@ -319,19 +337,25 @@ impl<R: Role, X: Extension> Pump<R, X> {
                 break;
             }
             if step == TransportStep::HalfClose && !half_closed && link.is_flushed() {
-                link.shutdown_write();
                 half_closed = true;
+                if link.shutdown_write().is_err() {
+                    break; // the peer would wait for the end that we wait for
+                }
             }
             // A failure is known already.
             let _ = self.pass_time(link);
+            if self.half.transport_step() == TransportStep::CloseNow {
+                break; // nothing would end a read any more
+            }
             if let Err(_reset) = self.drain(link, &mut scratch) {
                 self.half.receive_reset(|obligation| link.oblige(obligation));
             }
         }
         if !half_closed {
-            link.shutdown_write();
+            // The peer may have been faster.
+            let _ = link.shutdown_write();
         }
-        let closure = self.half.closure().unwrap_or_else(|| self.half.abort(|_| {}));
+        let closure = self.half.receive_end(|_| {}); // or how it ended before
         let closed = Closed { closure, reason: String::new() };
         self.ended.get_or_insert(closed).clone()
     }
@@ -385,9 +409,9 @@ impl Settings {
     }
 
     /// How long writing may make no progress before the connection is given up.
-    /// Default: 30 s.
-    pub const fn write_stall(mut self, stall: Duration) -> Self {
-        self.write_stall = stall;
+    /// Default: 30 s; at least one millisecond.
+    pub fn write_stall(mut self, stall: Duration) -> Self {
+        self.write_stall = stall.max(Duration::from_millis(1));
         self
     }
 }

@@ -7,11 +7,12 @@ use sansocket::handshake::{
     OriginPolicy, OutputTooSmall, PlainRequest, Rejection, Reply, ReplyError, Request,
     ServerHandshake,
 };
-use sansocket::{Connection, Server};
+use sansocket::{Config, Connection, Server};
 
 use crate::client::borrowed;
 use crate::clock::{Clock, Read, ReadTimeout};
 use crate::error::AcceptError;
+use crate::outbox::write_all;
 use crate::pump::{HandshakeResponse, Settings};
 use crate::socket::WebSocket;
 use crate::transport::Transport;
@@ -223,17 +224,16 @@ fn open<T: Transport>(
             Err(rejection) => break Err(rejection),
         }
     };
-    let transport = &mut *reading.transport;
+    let mut peer = Answering { transport: reading.transport, stall: options.settings.write_stall };
     match decided {
         Ok((Incoming::Upgrade(request), decision)) => {
-            let (answer, accepted) = answer_upgrade(transport, options, &request, decision)?;
+            let (answer, accepted) =
+                peer.answer_upgrade(&options.settings.config, &request, decision)?;
             Ok((answer, accepted, reading.received[request.head_len()..].to_vec()))
         }
-        Ok((Incoming::Plain(request), decision)) => {
-            Err(answer_plain(transport, &request, decision))
-        }
+        Ok((Incoming::Plain(request), decision)) => Err(peer.answer_plain(&request, decision)),
         Ok((Incoming::Incomplete, _)) => Err(AcceptError::Incomplete), // read on above
-        Err(rejection) => Err(reject(transport, rejection)),
+        Err(rejection) => Err(peer.reject(rejection)),
     }
 }
 
@@ -275,88 +275,88 @@ impl<'t, 'c, T: Transport> Reading<'t, 'c, T> {
     }
 }
 
-fn answer_upgrade<T: Transport>(
-    transport: &mut T,
-    options: &AcceptOptions,
-    request: &Request<'_>,
-    decision: Decision,
-) -> Result<(Connection<Server>, HandshakeResponse), AcceptError> {
-    let fields = borrowed(&decision.fields);
-    let mut accept = Accept::new().fields(&fields);
-    let subprotocol = match decision.answer {
-        Answer::Accept { subprotocol } => subprotocol,
-        Answer::Default => None,
-        Answer::Reply { status, body } => {
-            let reply = Reply::new(status).fields(&fields).body(&body);
-            return Err(answer(transport, request.refuse(&reply)));
-        }
-    };
-    if let Some(subprotocol) = &subprotocol {
-        accept = accept.subprotocol(subprotocol);
-    }
-    match request.accept(&accept) {
-        Ok(accepted) => {
-            write(transport, accepted.response_len(), |out| accepted.write(out))?;
-            let connection =
-                Connection::new(accepted.negotiated(), Server, &options.settings.config);
-            Ok((connection, HandshakeResponse { subprotocol, fields: Vec::new() }))
-        }
-        Err(error) => {
-            let _ = transport.write_all(INTERNAL_SERVER_ERROR);
-            Err(AcceptError::Accept(error))
-        }
-    }
+/// Who waits for the answer.
+struct Answering<'t, T> {
+    transport: &'t mut T,
+    stall: Duration,
 }
 
-fn answer_plain<T: Transport>(
-    transport: &mut T,
-    request: &PlainRequest<'_>,
-    decision: Decision,
-) -> AcceptError {
-    let fields = borrowed(&decision.fields);
-    match decision.answer {
-        Answer::Reply { status, body } => {
-            answer(transport, request.answer(&Reply::new(status).fields(&fields).body(&body)))
+impl<T: Transport> Answering<'_, T> {
+    fn answer_upgrade(
+        &mut self,
+        config: &Config,
+        request: &Request<'_>,
+        decision: Decision,
+    ) -> Result<(Connection<Server>, HandshakeResponse), AcceptError> {
+        let fields = borrowed(&decision.fields);
+        let mut accept = Accept::new().fields(&fields);
+        let subprotocol = match decision.answer {
+            Answer::Accept { subprotocol } => subprotocol,
+            Answer::Default => None,
+            Answer::Reply { status, body } => {
+                let reply = Reply::new(status).fields(&fields).body(&body);
+                return Err(self.answer(request.refuse(&reply)));
+            }
+        };
+        if let Some(subprotocol) = &subprotocol {
+            accept = accept.subprotocol(subprotocol);
         }
-        Answer::Accept { .. } | Answer::Default => reject(transport, request.rejection()),
-    }
-}
-
-/// Writes the program's own answer.
-fn answer<T: Transport>(
-    transport: &mut T,
-    reply: Result<CheckedReply<'_>, ReplyError>,
-) -> AcceptError {
-    let reply = match reply {
-        Ok(reply) => reply,
-        Err(error) => {
-            // The peer has no fault in it.
-            let _ = transport.write_all(INTERNAL_SERVER_ERROR);
-            return AcceptError::Reply(error);
+        match request.accept(&accept) {
+            Ok(accepted) => {
+                self.write(accepted.response_len(), |out| accepted.write(out))?;
+                let connection = Connection::new(accepted.negotiated(), Server, config);
+                Ok((connection, HandshakeResponse { subprotocol, fields: Vec::new() }))
+            }
+            Err(error) => {
+                let _ = write_all(self.transport, INTERNAL_SERVER_ERROR, self.stall);
+                Err(AcceptError::Accept(error))
+            }
         }
-    };
-    match write(transport, reply.response_len(), |out| reply.write(out)) {
-        Ok(()) => AcceptError::Answered(reply.status()),
-        Err(error) => error,
     }
-}
 
-/// Writes the answer to a request that breaks a rule.
-fn reject<T: Transport>(transport: &mut T, rejection: Rejection) -> AcceptError {
-    match write(transport, rejection.response_len(), |out| rejection.write(out)) {
-        Ok(()) => AcceptError::Rejected(rejection),
-        Err(error) => error,
+    fn answer_plain(&mut self, request: &PlainRequest<'_>, decision: Decision) -> AcceptError {
+        let fields = borrowed(&decision.fields);
+        match decision.answer {
+            Answer::Reply { status, body } => {
+                self.answer(request.answer(&Reply::new(status).fields(&fields).body(&body)))
+            }
+            Answer::Accept { .. } | Answer::Default => self.reject(request.rejection()),
+        }
     }
-}
 
-fn write<T: Transport>(
-    transport: &mut T,
-    len: usize,
-    encode: impl FnOnce(&mut [u8]) -> Result<usize, OutputTooSmall>,
-) -> Result<(), AcceptError> {
-    let mut out = vec![0; len];
-    let len = encode(&mut out).unwrap_or(0); // measured just now
-    Ok(transport.write_all(&out[..len])?)
+    /// Writes the program's own answer.
+    fn answer(&mut self, reply: Result<CheckedReply<'_>, ReplyError>) -> AcceptError {
+        let reply = match reply {
+            Ok(reply) => reply,
+            Err(error) => {
+                // The peer has no fault in it.
+                let _ = write_all(self.transport, INTERNAL_SERVER_ERROR, self.stall);
+                return AcceptError::Reply(error);
+            }
+        };
+        match self.write(reply.response_len(), |out| reply.write(out)) {
+            Ok(()) => AcceptError::Answered(reply.status()),
+            Err(error) => error,
+        }
+    }
+
+    /// Writes the answer to a request that breaks a rule.
+    fn reject(&mut self, rejection: Rejection) -> AcceptError {
+        match self.write(rejection.response_len(), |out| rejection.write(out)) {
+            Ok(()) => AcceptError::Rejected(rejection),
+            Err(error) => error,
+        }
+    }
+
+    fn write(
+        &mut self,
+        len: usize,
+        encode: impl FnOnce(&mut [u8]) -> Result<usize, OutputTooSmall>,
+    ) -> Result<(), AcceptError> {
+        let mut out = vec![0; len];
+        let len = encode(&mut out).unwrap_or(0); // measured just now
+        Ok(write_all(self.transport, &out[..len], self.stall)?)
+    }
 }
 
 /// The peer may end its direction in peace, so that a reset does not overtake the

@@ -1,5 +1,6 @@
 //! A WebSocket on one thread.
 
+use std::io;
 use std::time::Duration;
 
 use sansocket::{
@@ -60,7 +61,7 @@ impl<T: Transport, R: Role, X: Extension> WebSocket<T, R, X> {
         settings: &Settings,
         leftover: Vec<u8>,
     ) -> Result<Self, Error> {
-        let stall = settings.write_stall.max(Duration::from_millis(1));
+        let stall = settings.write_stall;
         transport.set_write_timeout(Some(stall)).map_err(Error::Io)?;
         let (receiving, sending) = connection.into_split();
         let live = Live {
@@ -117,9 +118,9 @@ impl<T: Transport, R: Role, X: Extension> WebSocket<T, R, X> {
     ///
     /// # Errors
     ///
-    /// [`Error::Send`] if it may not be sent now; [`Error::WriteStalled`] or
-    /// [`Error::Io`] if the transport fails. What the peer said before can still be
-    /// received then.
+    /// [`Error::Send`] if it may not be sent now; [`Error::Io`] if the transport
+    /// fails: what the peer said before can still be received then;
+    /// [`Error::WriteStalled`]: the connection is given up.
     pub fn send<'m>(&mut self, message: impl Into<Message<'m>>) -> Result<(), Error> {
         self.live().outbox.send(message.into())
     }
@@ -169,7 +170,11 @@ impl<T: Transport, R: Role, X: Extension> WebSocket<T, R, X> {
         reason: &str,
     ) -> Result<Closed, Error> {
         if self.state() == State::Open {
-            self.close_send(code, reason)?;
+            match self.close_send(code, reason) {
+                // The peer may have said why it does not take it.
+                Ok(()) | Err(Error::Io(_) | Error::WriteStalled) => {}
+                Err(error) => return Err(error),
+            }
         }
         loop {
             match self.receive_piece(inbox) {
@@ -189,7 +194,7 @@ impl<T: Transport, R: Role, X: Extension> WebSocket<T, R, X> {
     pub fn close_send(&mut self, code: CloseCode, reason: &str) -> Result<(), Error> {
         let Live { pump, outbox } = self.live();
         let sent = outbox.close(Some(code), reason)?;
-        pump.half().close_sent(sent);
+        pump.close_sent(sent);
         outbox.flush()
     }
 
@@ -304,10 +309,10 @@ impl<T: Transport, R: Role, X: Extension> Link for Outbox<T, R, X> {
         self.flush()
     }
 
-    fn reply(&mut self, code: CloseCode, reason: &str) -> Option<CloseSent> {
+    fn reply(&mut self, code: Option<CloseCode>, reason: &str) -> Option<CloseSent> {
         // Refused if a Close was sent already, or the code is not ours to send:
         // then the engine's own answer stands.
-        self.close(Some(code), reason).ok()
+        self.close(code, reason).ok()
     }
 
     fn hurry(&mut self, patience: Duration) {
@@ -318,9 +323,8 @@ impl<T: Transport, R: Role, X: Extension> Link for Outbox<T, R, X> {
         true // or `flush` would have failed
     }
 
-    fn shutdown_write(&mut self) {
-        // The peer may have been faster.
-        let _ = self.transport.shutdown_write();
+    fn shutdown_write(&mut self) -> io::Result<()> {
+        self.transport.shutdown_write()
     }
 }
 

@@ -183,8 +183,9 @@ impl<T: SplitTransport, R: Role, X: Extension> Drop for Receiver<T, R, X> {
                 let _ = outbox.close(Some(CloseCode::GOING_AWAY), "");
                 let _ = outbox.try_flush();
             }
-            let _ = self.side.transport.shutdown_both();
         }
+        // A sender may keep the stream open that nobody reads any more.
+        let _ = self.side.transport.shutdown_both();
     }
 }
 
@@ -197,6 +198,10 @@ impl<T: SplitTransport, R: Role, X: Extension> Shared<T, R, X> {
         let mut outbox = self.outbox();
         self.hand_over(&mut outbox);
         let done = work(&mut outbox);
+        if let Err(Error::WriteStalled) = done {
+            // The receiver blocks in reading, and the connection is given up.
+            let _ = outbox.transport.shutdown_both();
+        }
         drop(outbox);
         // The receiver may have come in between, and found the outbox taken.
         while !self.slot().owed.is_empty() {
@@ -271,10 +276,10 @@ impl<T: SplitTransport, R: Role, X: Extension> Link for ReceiverSide<T, R, X> {
         Ok(())
     }
 
-    fn reply(&mut self, code: CloseCode, reason: &str) -> Option<CloseSent> {
+    fn reply(&mut self, code: Option<CloseCode>, reason: &str) -> Option<CloseSent> {
         let mut outbox = self.shared.try_outbox()?;
         self.shared.hand_over(&mut outbox);
-        outbox.close(Some(code), reason).ok()
+        outbox.close(code, reason).ok()
     }
 
     fn hurry(&mut self, _: Duration) {
@@ -285,9 +290,9 @@ impl<T: SplitTransport, R: Role, X: Extension> Link for ReceiverSide<T, R, X> {
         self.flushed
     }
 
-    fn shutdown_write(&mut self) {
+    fn shutdown_write(&mut self) -> io::Result<()> {
         // A sender that still blocks in writing gets an error from this.
-        let _ = self.transport.shutdown_write();
+        self.transport.shutdown_write()
     }
 }
 

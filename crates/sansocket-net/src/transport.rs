@@ -18,7 +18,8 @@ pub trait Transport: Read + Write {
     fn set_write_timeout(&mut self, timeout: Option<Duration>) -> io::Result<()>;
 
     /// Ends the sending direction: the peer reads the end of the stream, and can
-    /// still be read.
+    /// still be read. An error if there is no such thing: then the peer's end is
+    /// not waited for after ours.
     fn shutdown_write(&mut self) -> io::Result<()>;
 }
 
@@ -102,6 +103,6 @@ impl<S: Read + Write> Transport for Untimed<S> {
     }
 
     fn shutdown_write(&mut self) -> io::Result<()> {
-        self.0.flush()
+        Err(io::ErrorKind::Unsupported.into())
     }
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use sansocket::{
     Cause, CloseCode, Closure, Config, Connection, Event, Failure, Replies, Rule, SendError,
-    Server, State, Tick, Transmit,
+    Server, State, Tick, Transmit, Wake,
 };
 use support::{
     Embedder, Endpoint, Part, TestClient, heard, in_both_roles, open, receive_all, run, written,
@@ -532,14 +532,31 @@ fn a_transport_that_ends_inside_a_message_truncates_it() {
             let messages = support::messages(&embedder.events).len();
             assert_eq!(messages, [1, 4, 5].iter().filter(|whole| end >= borders[**whole]).count());
             let closure = embedder.engine.receive_end();
-            // A header not consumed is a frame that has not begun.
-            let header = |border: usize| border..border + R::peer_header_len(1);
-            let outside = [0, 1, 4, 5].iter().any(|border| header(borders[*border]).contains(&end));
+            let outside = [0, 1, 4, 5].iter().any(|border| borders[*border] == end);
             let cause = if outside { Cause::TransportEnded } else { Cause::Truncated };
             assert_eq!((closure.cause(), closure.code()), (cause, CloseCode::ABNORMAL), "{end}");
         }
     }
     in_both_roles([cut::<Server>, cut::<TestClient>]);
+}
+
+// P4: the bad byte was seen behind the last event, and nobody asks for more.
+#[test]
+fn a_bad_byte_behind_the_last_event_fails_with_the_next_wake_up() {
+    fn fail<R: Endpoint>() {
+        let mut connection = open::<R>(&Config::new());
+        connection.handle_timeout(Tick::ZERO).expect("alive");
+        let mut bytes = R::from_peer(&[Frame(0x81, b"abc\xffdef")]);
+        let received = connection.receive(&mut bytes).expect("what is valid comes first");
+        assert!(received.event.is_some() && received.rest.is_empty());
+        assert_eq!(connection.poll_timeout(), Wake::Now);
+        let failure = connection.handle_timeout(Tick::ZERO).expect_err("it was seen");
+        assert_eq!(failure.rule(), Rule::TextNotUtf8);
+        let mut out = Vec::new();
+        assert_eq!(connection.append_transmit(&mut out), Transmit::HalfClose);
+        assert_eq!(written::<R>(&out), "close 1007");
+    }
+    in_both_roles([fail::<Server>, fail::<TestClient>]);
 }
 
 // 6455-7.1.1-05: a peer that stopped sending may still read.

@@ -8,6 +8,8 @@ use core::ops::Range;
 use crate::close_code::{self, CloseFrame};
 use crate::connection::Connection;
 use crate::connection::event::{Event, Received};
+use crate::connection::obligation::Obligation;
+use crate::connection::receive::ReceiveHalf;
 use crate::error::Failure;
 use crate::extension::Extension;
 use crate::message::{Assembled, Assembler, AssemblyError, Data, Message, Shape};
@@ -171,23 +173,66 @@ impl Inbox {
         connection: &mut Connection<R, X>,
     ) -> Result<Ready, InboxError> {
         let len_max = connection.message_len_max();
-        let ready = self.advance_with(len_max, |buf| connection.receive(buf));
+        let ready = self.advance_by(len_max, |buf| connection.receive(buf));
         if let Err(InboxError::Assembly(error)) = ready {
             connection.fail_with(error.close_code());
         }
         ready
     }
 
-    /// [`advance`](Self::advance) for a [`ReceiveHalf`](crate::ReceiveHalf): with
-    /// `receive` as the call that decodes, and its
-    /// [`message_len_max`](crate::ReceiveHalf::message_len_max).
+    /// [`advance`](Self::advance) for a [`ReceiveHalf`]; what is owed goes to
+    /// `owed`.
     ///
     /// # Errors
     ///
-    /// As [`advance`](Self::advance), but it is the caller who must fail the
-    /// connection for an [`InboxError::Assembly`].
+    /// As [`advance`](Self::advance).
     #[inline]
-    pub fn advance_with(
+    pub fn advance_half<R: Role, X: Extension>(
+        &mut self,
+        half: &mut ReceiveHalf<R, X>,
+        mut owed: impl FnMut(Obligation),
+    ) -> Result<Ready, InboxError> {
+        let ready = self.advance_by(half.message_len_max(), |buf| half.receive(buf, &mut owed));
+        if let Err(InboxError::Assembly(error)) = ready {
+            half.fail_with(error.close_code(), owed);
+        }
+        ready
+    }
+
+    /// Decodes the next piece of a message as it came, or a control frame: for
+    /// messages that need not be whole in memory. [`data`](Self::data) or
+    /// [`delivery`](Self::delivery) then lends it.
+    ///
+    /// A message begun with this must be finished with it.
+    ///
+    /// # Errors
+    ///
+    /// [`InboxError::Failed`] when the connection fails or has failed.
+    pub fn advance_piece<R: Role, X: Extension>(
+        &mut self,
+        connection: &mut Connection<R, X>,
+    ) -> Result<Ready, InboxError> {
+        self.decode(&mut |buf| connection.receive(buf))
+    }
+
+    /// [`advance_piece`](Self::advance_piece) for a [`ReceiveHalf`]; what is owed
+    /// goes to `owed`.
+    ///
+    /// # Errors
+    ///
+    /// As [`advance_piece`](Self::advance_piece).
+    pub fn advance_piece_half<R: Role, X: Extension>(
+        &mut self,
+        half: &mut ReceiveHalf<R, X>,
+        mut owed: impl FnMut(Obligation),
+    ) -> Result<Ready, InboxError> {
+        self.decode(&mut |buf| half.receive(buf, &mut owed))
+    }
+
+    /// Private, since what `receive` says of `buf` is trusted: it must be this
+    /// crate's own, or the bytes lent as text would not be those checked.
+    #[inline]
+    fn advance_by(
         &mut self,
         message_len_max: u64,
         mut receive: impl for<'b> FnMut(&'b mut [u8]) -> Result<Received<'b>, Failure>,
@@ -207,35 +252,6 @@ impl Inbox {
             };
             return Ok(Ready::Message);
         }
-    }
-
-    /// Decodes the next piece of a message as it came, or a control frame: for
-    /// messages that need not be whole in memory. [`data`](Self::data) or
-    /// [`delivery`](Self::delivery) then lends it.
-    ///
-    /// A message begun with this must be finished with it.
-    ///
-    /// # Errors
-    ///
-    /// [`InboxError::Failed`] when the connection fails or has failed.
-    pub fn advance_piece<R: Role, X: Extension>(
-        &mut self,
-        connection: &mut Connection<R, X>,
-    ) -> Result<Ready, InboxError> {
-        self.advance_piece_with(|buf| connection.receive(buf))
-    }
-
-    /// [`advance_piece`](Self::advance_piece) for a
-    /// [`ReceiveHalf`](crate::ReceiveHalf).
-    ///
-    /// # Errors
-    ///
-    /// As [`advance_piece`](Self::advance_piece).
-    pub fn advance_piece_with(
-        &mut self,
-        mut receive: impl for<'b> FnMut(&'b mut [u8]) -> Result<Received<'b>, Failure>,
-    ) -> Result<Ready, InboxError> {
-        self.decode(&mut receive)
     }
 
     /// One event, noted in `found`.

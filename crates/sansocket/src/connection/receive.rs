@@ -55,6 +55,8 @@ pub struct ReceiveHalf<R, X> {
     limits: Limits,
     /// Control frames since the last data, in this second.
     control_frames: u32,
+    /// The beginning of a header or control frame was seen, and not consumed.
+    begun: bool,
     closing: Closing,
     timers: Timers,
     replies: Replies,
@@ -95,6 +97,7 @@ impl<R: Role, X: Extension> ReceiveHalf<R, X> {
                 control_frames_max: config.control_frames_max,
             },
             control_frames: 0,
+            begun: false,
             closing: Closing::default(),
             timers: Timers::new(config),
             replies: config.replies,
@@ -133,6 +136,7 @@ impl<R: Role, X: Extension> ReceiveHalf<R, X> {
         };
         let rules = self.rules(&incoming);
         let (len, frame_offset) = (buf.len(), self.offset);
+        self.begun = false;
         match decoder.decode(buf, &rules) {
             Ok(Decoded::Data { part, rest }) => {
                 self.offset += (len - rest.len()) as u64;
@@ -144,6 +148,7 @@ impl<R: Role, X: Extension> ReceiveHalf<R, X> {
                 Ok(Received { event: Some(event), rest, need: 0 })
             }
             Ok(Decoded::Incomplete { rest, need, control }) => {
+                self.begun = !rest.is_empty();
                 self.check_incomplete(control, rest, &mut owed)?;
                 Ok(Received { event: None, rest, need })
             }
@@ -160,7 +165,7 @@ impl<R: Role, X: Extension> ReceiveHalf<R, X> {
     pub fn receive_end(&mut self, owed: impl FnMut(Obligation)) -> Closure {
         let truncated = match &self.stream {
             Stream::Frames(decoder, incoming) => {
-                decoder.is_inside_frame() || incoming.is_under_way()
+                self.begun || decoder.is_inside_frame() || incoming.is_under_way()
             }
             Stream::Done { truncated } => *truncated,
             Stream::Failing(_) | Stream::Failed(_) => false,
@@ -203,6 +208,7 @@ impl<R: Role, X: Extension> ReceiveHalf<R, X> {
     pub fn poll_timeout(&self) -> Wake {
         match self.closing.over {
             Some(_) => Wake::Never,
+            None if matches!(self.stream, Stream::Failing(_)) => Wake::Now,
             None => self.timers.poll(self.stage(), self.is_message_under_way()),
         }
     }
@@ -220,6 +226,10 @@ impl<R: Role, X: Extension> ReceiveHalf<R, X> {
     ) -> Result<(), Failure> {
         if self.timers.new_second(now) {
             self.control_frames = 0;
+        }
+        // A bad byte behind the last event fails even if nobody asks for more.
+        if let Stream::Failing(failure) = self.stream {
+            self.fail(failure, &mut owed);
         }
         let due = match self.closing.over {
             Some(_) => None,

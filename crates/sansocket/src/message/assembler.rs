@@ -25,15 +25,16 @@ use crate::utf8::Utf8;
 /// let mut bytes = *b"\x01\x83\0\0\0\0Hel\x80\x82\0\0\0\0lo";
 /// let mut rest = &mut bytes[..];
 /// let mut whole = false;
-/// while !rest.is_empty() {
+/// loop {
 ///     let received = connection.receive(rest)?;
-///     if let Some(Event::Data(data)) = received.event {
+///     rest = received.rest;
+///     let Some(event) = received.event else { break };
+///     if let Event::Data(data) = event {
 ///         if let Some(message) = assembler.push(data)?.message() {
 ///             assert_eq!(message, Message::Text("Hello"));
 ///             whole = true;
 ///         }
 ///     }
-///     rest = received.rest;
 /// }
 /// assert!(whole);
 /// # Ok::<(), Box<dyn std::error::Error>>(())

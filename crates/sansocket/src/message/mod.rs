@@ -53,6 +53,14 @@ impl<'a> Message<'a> {
         }
     }
 
+    /// The text, if it is text.
+    pub const fn as_text(&self) -> Option<&'a str> {
+        match self {
+            Self::Text(text) => Some(text),
+            Self::Binary(_) => None,
+        }
+    }
+
     /// The length of the payload in bytes.
     pub const fn len(&self) -> usize {
         self.as_bytes().len()
@@ -116,6 +124,34 @@ impl<'a> From<&'a [u8]> for Message<'a> {
 
 impl<'a, const N: usize> From<&'a [u8; N]> for Message<'a> {
     fn from(bytes: &'a [u8; N]) -> Self {
+        Self::Binary(bytes)
+    }
+}
+
+#[cfg(feature = "alloc")]
+impl<'a> From<&'a alloc::string::String> for Message<'a> {
+    fn from(text: &'a alloc::string::String) -> Self {
+        Self::Text(text)
+    }
+}
+
+#[cfg(feature = "alloc")]
+impl<'a> From<&'a alloc::vec::Vec<u8>> for Message<'a> {
+    fn from(bytes: &'a alloc::vec::Vec<u8>) -> Self {
+        Self::Binary(bytes)
+    }
+}
+
+#[cfg(feature = "alloc")]
+impl From<alloc::string::String> for OwnedMessage {
+    fn from(text: alloc::string::String) -> Self {
+        Self::Text(text)
+    }
+}
+
+#[cfg(feature = "alloc")]
+impl From<alloc::vec::Vec<u8>> for OwnedMessage {
+    fn from(bytes: alloc::vec::Vec<u8>) -> Self {
         Self::Binary(bytes)
     }
 }
