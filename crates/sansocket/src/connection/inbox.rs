@@ -12,6 +12,7 @@ use crate::connection::obligation::Obligation;
 use crate::connection::receive::ReceiveHalf;
 use crate::error::Failure;
 use crate::extension::Extension;
+use crate::frame::HEADER_LEN_MAX;
 use crate::message::{Assembled, Assembler, AssemblyError, Data, Message, Shape};
 use crate::opcode::Kind;
 use crate::role::Role;
@@ -48,6 +49,9 @@ pub struct Inbox {
     assembler: Assembler<Vec<u8>>,
     found: Found,
     frames: u64,
+    /// A message was begun with `advance_piece`.
+    pieces: bool,
+    tag: u64,
 }
 
 /// What [`Inbox::advance`] found.
@@ -98,9 +102,10 @@ enum Found {
 }
 
 impl Inbox {
-    /// An inbox with a read buffer of 16 KiB.
+    /// An inbox with a read buffer of 16 KiB, and room for a header: a message of
+    /// that length can still be lent from where it was read.
     pub fn new() -> Self {
-        Self::with_capacity(16 * 1024)
+        Self::with_capacity(16 * 1024 + HEADER_LEN_MAX)
     }
 
     /// An inbox with a read buffer of `len` bytes, but at least 256: a whole
@@ -112,6 +117,8 @@ impl Inbox {
             assembler: Assembler::new(Vec::new(), usize::MAX),
             found: Found::Nothing,
             frames: 0,
+            pieces: false,
+            tag: 0,
         }
     }
 
@@ -149,9 +156,27 @@ impl Inbox {
         self.unread.end += bytes.len();
     }
 
-    /// Throws away what was read and not consumed.
+    /// Throws away what was read and not consumed, and the message under way.
     pub fn discard(&mut self) {
         self.unread.start = self.unread.end;
+        self.pieces = false;
+        self.assembler.abandon();
+    }
+
+    /// Whether nothing of any connection is here: no unread bytes, and no message
+    /// under way. Then another connection may use the inbox.
+    pub fn is_idle(&self) -> bool {
+        self.unread.is_empty() && !self.pieces && !self.assembler.is_under_way()
+    }
+
+    /// The number last set with [`set_tag`](Self::set_tag); zero at first.
+    pub fn tag(&self) -> u64 {
+        self.tag
+    }
+
+    /// Marks the inbox with a number, for adapters that must tell whose it is.
+    pub fn set_tag(&mut self, tag: u64) {
+        self.tag = tag;
     }
 
     /// The bytes read and not consumed.
@@ -212,7 +237,7 @@ impl Inbox {
         &mut self,
         connection: &mut Connection<R, X>,
     ) -> Result<Ready, InboxError> {
-        self.decode(&mut |buf| connection.receive(buf))
+        self.decode_piece(|buf| connection.receive(buf))
     }
 
     /// [`advance_piece`](Self::advance_piece) for a [`ReceiveHalf`]; what is owed
@@ -226,7 +251,7 @@ impl Inbox {
         half: &mut ReceiveHalf<R, X>,
         mut owed: impl FnMut(Obligation),
     ) -> Result<Ready, InboxError> {
-        self.decode(&mut |buf| half.receive(buf, &mut owed))
+        self.decode_piece(|buf| half.receive(buf, &mut owed))
     }
 
     /// Private, since what `receive` says of `buf` is trusted: it must be this
@@ -237,6 +262,9 @@ impl Inbox {
         message_len_max: u64,
         mut receive: impl for<'b> FnMut(&'b mut [u8]) -> Result<Received<'b>, Failure>,
     ) -> Result<Ready, InboxError> {
+        if self.pieces {
+            return Err(InboxError::PiecesUnderWay);
+        }
         self.assembler.limit(usize::try_from(message_len_max).unwrap_or(usize::MAX));
         loop {
             let ready = self.decode(&mut receive)?;
@@ -252,6 +280,17 @@ impl Inbox {
             };
             return Ok(Ready::Message);
         }
+    }
+
+    fn decode_piece(
+        &mut self,
+        mut receive: impl for<'b> FnMut(&'b mut [u8]) -> Result<Received<'b>, Failure>,
+    ) -> Result<Ready, InboxError> {
+        let ready = self.decode(&mut receive)?;
+        if let Found::Piece(shape, _) = &self.found {
+            self.pieces = !shape.ends_message();
+        }
+        Ok(ready)
     }
 
     /// One event, noted in `found`.
@@ -338,6 +377,9 @@ pub enum InboxError {
     Failed(Failure),
     /// A message could not be put together.
     Assembly(AssemblyError),
+    /// A message was begun with [`Inbox::advance_piece`], and must be finished with
+    /// it. Nothing has changed.
+    PiecesUnderWay,
 }
 
 impl core::fmt::Display for InboxError {
@@ -345,6 +387,7 @@ impl core::fmt::Display for InboxError {
         match self {
             Self::Failed(failure) => failure.fmt(f),
             Self::Assembly(error) => error.fmt(f),
+            Self::PiecesUnderWay => f.write_str("a message begun in pieces is not finished"),
         }
     }
 }

@@ -15,10 +15,10 @@ use crate::connection::timers::{Due, Stage, Timers};
 use crate::error::{Failure, Rule};
 use crate::extension::Extension;
 use crate::frame::{
-    CONTROL_PAYLOAD_MAX, ControlFrame, Decoded, FrameDecoder, FrameHeader, FramePart, Leniency,
-    MaskRule, Parsed, Rules, unmask,
+    CONTROL_PAYLOAD_MAX, ControlFrame, Decoded, FrameDecoder, FrameHeader, Leniency, MaskRule,
+    Parsed, Rules, unmask,
 };
-use crate::message::{Incoming, Taken};
+use crate::message::{Data, Incoming, Taken};
 use crate::opcode::Opcode;
 use crate::role::Role;
 use crate::time::{Tick, Wake};
@@ -119,28 +119,27 @@ impl<R: Role, X: Extension> ReceiveHalf<R, X> {
         buf: &'b mut [u8],
         mut owed: impl FnMut(Obligation),
     ) -> Result<Received<'b>, Failure> {
-        let (mut decoder, mut incoming) = match self.stream {
-            Stream::Frames(decoder, incoming) => (decoder, incoming),
-            Stream::Done { .. } => {
-                self.closing.discard(buf.len());
-                if self.closing.over.is_some() && self.closing.sent.is_none() {
-                    owed(Obligation(Owed::Abandon));
-                }
-                return Ok(Received { event: None, rest: &mut [], need: 1 });
-            }
-            Stream::Failing(failure) => return Err(self.fail(failure, &mut owed)),
-            Stream::Failed(failure) => {
-                self.closing.discard(buf.len());
-                return Err(failure);
-            }
+        let Stream::Frames(decoder, incoming) = &mut self.stream else {
+            return self.receive_no_more(buf, &mut owed);
         };
-        let rules = self.rules(&incoming);
+        let rules = rules::<R, X>(&self.limits, self.leniency, incoming);
         let (len, frame_offset) = (buf.len(), self.offset);
         self.begun = false;
         match decoder.decode(buf, &rules) {
             Ok(Decoded::Data { part, rest }) => {
                 self.offset += (len - rest.len()) as u64;
-                self.receive_data(decoder, &mut incoming, part, rest, &mut owed)
+                if !part.chunk.is_empty() {
+                    self.control_frames = 0;
+                }
+                self.timers.note_life();
+                let Taken { data, wrong_before_end } = incoming.receive(part);
+                if !incoming.is_under_way() {
+                    self.timers.note_message_end();
+                }
+                if let Some(bytes) = wrong_before_end {
+                    self.fail_after(data.as_ref(), bytes, &mut owed)?;
+                }
+                Ok(Received { event: data.map(Event::Data), rest, need: 0 })
             }
             Ok(Decoded::Control { opcode, payload, rest }) => {
                 self.offset += (len - rest.len()) as u64;
@@ -300,7 +299,8 @@ impl<R: Role, X: Extension> ReceiveHalf<R, X> {
         if decoder.is_inside_frame() {
             return 0;
         }
-        match FrameHeader::parse(bytes, &self.rules(incoming)) {
+        let rules = rules::<R, X>(&self.limits, self.leniency, incoming);
+        match FrameHeader::parse(bytes, &rules) {
             Ok(Parsed::Incomplete { need }) => need,
             Ok(Parsed::Header { header, header_len }) if header.opcode.is_control() => {
                 let payload_len = usize::try_from(header.payload_len);
@@ -311,34 +311,42 @@ impl<R: Role, X: Extension> ReceiveHalf<R, X> {
         }
     }
 
-    #[inline]
-    fn receive_data<'b>(
+    /// What comes when there is nothing to decode any more.
+    #[cold]
+    fn receive_no_more<'b>(
         &mut self,
-        decoder: FrameDecoder,
-        incoming: &mut Incoming,
-        part: FramePart<'b>,
-        rest: &'b mut [u8],
+        buf: &'b mut [u8],
         owed: &mut impl FnMut(Obligation),
     ) -> Result<Received<'b>, Failure> {
-        if !part.chunk.is_empty() {
-            self.control_frames = 0;
+        if let Stream::Failing(failure) = self.stream {
+            return Err(self.fail(failure, owed));
         }
-        self.timers.note_life();
-        let Taken { data, wrong_before_end } = incoming.receive(part);
-        self.stream = Stream::Frames(decoder, *incoming);
-        if let Some(bytes) = wrong_before_end {
-            let failure = Failure {
-                rule: Rule::TextNotUtf8,
-                offset: self.offset.saturating_sub(bytes as u64),
-            };
-            self.stream = Stream::Failing(failure);
-            if data.is_none() {
-                return Err(self.fail(failure, owed));
-            }
-        } else if !incoming.is_under_way() {
-            self.timers.note_message_end();
+        self.closing.discard(buf.len());
+        if let Stream::Failed(failure) = self.stream {
+            return Err(failure);
         }
-        Ok(Received { event: data.map(Event::Data), rest, need: 0 })
+        if self.closing.over.is_some() && self.closing.sent.is_none() {
+            owed(Obligation(Owed::Abandon));
+        }
+        Ok(Received { event: None, rest: &mut [], need: 1 })
+    }
+
+    /// A text went wrong `bytes` before what is consumed. That is the failure of
+    /// this call, or, if there is something valid to deliver first, of the next.
+    #[cold]
+    fn fail_after(
+        &mut self,
+        valid: Option<&Data<'_>>,
+        bytes: usize,
+        owed: &mut impl FnMut(Obligation),
+    ) -> Result<(), Failure> {
+        let offset = self.offset.saturating_sub(bytes as u64);
+        let failure = Failure { rule: Rule::TextNotUtf8, offset };
+        if valid.is_none() {
+            return Err(self.fail(failure, owed));
+        }
+        self.stream = Stream::Failing(failure);
+        Ok(())
     }
 
     fn receive_control<'b>(
@@ -508,22 +516,6 @@ impl<R: Role, X: Extension> ReceiveHalf<R, X> {
         }
     }
 
-    #[inline]
-    fn rules(&self, incoming: &Incoming) -> Rules {
-        let (fragments, message_len) = incoming.used();
-        Rules {
-            mask: if R::MASKS { MaskRule::Unmasked } else { MaskRule::Masked },
-            expect: incoming.expect(),
-            reserved: X::RESERVED_BITS,
-            payload_len_max: self.limits.frame_len_max,
-            message_len,
-            message_len_max: self.limits.message_len_max,
-            fragments,
-            fragments_max: self.limits.fragments_max,
-            leniency: self.leniency,
-        }
-    }
-
     fn stage(&self) -> Stage {
         match self.state() {
             State::Open => Stage::Open,
@@ -535,5 +527,22 @@ impl<R: Role, X: Extension> ReceiveHalf<R, X> {
 
     fn is_message_under_way(&self) -> bool {
         matches!(&self.stream, Stream::Frames(_, incoming) if incoming.is_under_way())
+    }
+}
+
+/// What the next frame may be.
+#[inline]
+fn rules<R: Role, X: Extension>(limits: &Limits, leniency: Leniency, incoming: &Incoming) -> Rules {
+    let (fragments, message_len) = incoming.used();
+    Rules {
+        mask: if R::MASKS { MaskRule::Unmasked } else { MaskRule::Masked },
+        expect: incoming.expect(),
+        reserved: X::RESERVED_BITS,
+        payload_len_max: limits.frame_len_max,
+        message_len,
+        message_len_max: limits.message_len_max,
+        fragments,
+        fragments_max: limits.fragments_max,
+        leniency,
     }
 }

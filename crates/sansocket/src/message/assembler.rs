@@ -118,6 +118,17 @@ impl<S: Storage> Assembler<S> {
         self.len_max = len_max;
     }
 
+    #[cfg(feature = "alloc")]
+    pub(crate) fn is_under_way(&self) -> bool {
+        self.under_way.is_some()
+    }
+
+    /// Gives the message under way up.
+    #[cfg(feature = "alloc")]
+    pub(crate) fn abandon(&mut self) {
+        self.under_way = None;
+    }
+
     /// Frees the storage, if no message is under way.
     #[cfg(feature = "alloc")]
     pub(crate) fn shrink(&mut self)

@@ -137,6 +137,11 @@ impl Shape {
         self.kind
     }
 
+    pub(crate) fn ends_message(self) -> bool {
+        let (_, fin, left) = self.place;
+        left == 0 && fin == Fin::Last
+    }
+
     pub(crate) fn with_bytes(self, chunk: &mut [u8]) -> Data<'_> {
         Data::new(self.kind, chunk, self.place, self.checked)
     }
