@@ -17,7 +17,9 @@ use std::time::{Duration, Instant};
 use mio::event::Event as Readiness;
 use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token};
-use sansocket::handshake::{Accept, HandshakeConfig, Incoming, Rejection, ServerHandshake};
+use sansocket::handshake::{
+    Accept, HandshakeConfig, HandshakeRule, Incoming, Rejection, ServerHandshake,
+};
 use sansocket::{Assembler, Carry, Config, Connection, Event, Server, Tick, Transmit, Wake};
 
 fn main() -> io::Result<()> {
@@ -73,10 +75,15 @@ struct Peer {
 }
 
 enum Stage {
-    Opening(ServerHandshake<'static>, Vec<u8>),
+    Opening(Box<Opening>),
     Open(Box<Open>),
     /// Rejected: the answer is on its way, and the peer may end its side until then.
     Rejected(Option<Tick>),
+}
+
+struct Opening {
+    handshake: ServerHandshake<'static>,
+    head: Vec<u8>,
 }
 
 struct Open {
@@ -87,7 +94,8 @@ struct Open {
 
 impl Peer {
     fn new(stream: TcpStream) -> Self {
-        let stage = Stage::Opening(ServerHandshake::new(HandshakeConfig::new()), Vec::new());
+        let handshake = ServerHandshake::new(HandshakeConfig::new());
+        let stage = Stage::Opening(Box::new(Opening { handshake, head: Vec::new() }));
         Self { stream, stage, out: Vec::new(), half_closed: false, gone: false }
     }
 
@@ -113,10 +121,9 @@ impl Peer {
 
     fn receive(&mut self, bytes: &mut [u8]) {
         match &mut self.stage {
-            Stage::Opening(handshake, head) => {
-                head.extend_from_slice(bytes);
-                let opened = open(handshake, head, &mut self.out);
-                match opened {
+            Stage::Opening(opening) => {
+                opening.head.extend_from_slice(bytes);
+                match opening.open(&mut self.out) {
                     Ok(None) => {}
                     Ok(Some((open, mut leftover))) => {
                         self.stage = Stage::Open(Box::new(open));
@@ -141,7 +148,7 @@ impl Peer {
 
     fn wake(&self) -> Wake {
         match &self.stage {
-            Stage::Opening(handshake, _) => handshake.poll_timeout(),
+            Stage::Opening(opening) => opening.handshake.poll_timeout(),
             Stage::Open(open) => open.connection.poll_timeout(),
             Stage::Rejected(until) => until.map_or(Wake::Now, Wake::At),
         }
@@ -149,8 +156,8 @@ impl Peer {
 
     fn pass_time(&mut self, now: Tick) {
         match &mut self.stage {
-            Stage::Opening(handshake, _) => {
-                if let Err(rejection) = handshake.handle_timeout(now) {
+            Stage::Opening(opening) => {
+                if let Err(rejection) = opening.handshake.handle_timeout(now) {
                     self.reject(&rejection);
                 }
             }
@@ -214,29 +221,28 @@ impl Open {
     }
 }
 
-/// Accepts everyone; `None` as long as the request is not whole.
-fn open(
-    handshake: &mut ServerHandshake<'static>,
-    head: &[u8],
-    out: &mut Vec<u8>,
-) -> Result<Option<(Open, Vec<u8>)>, Rejection> {
-    let request = match handshake.receive(head)? {
-        Incoming::Incomplete => return Ok(None),
-        Incoming::Upgrade(request) => request,
-        Incoming::Plain(request) => return Err(request.rejection()),
-    };
-    let Ok(accepted) = request.accept(&Accept::new()) else {
-        return Err(sansocket::handshake::HandshakeRule::NotWebSocket.into());
-    };
-    let mut answer = vec![0; accepted.response_len()];
-    let len = accepted.write(&mut answer).unwrap_or(0);
-    out.extend_from_slice(&answer[..len]);
-    let open = Open {
-        connection: Connection::new(accepted.negotiated(), Server, &Config::new()),
-        carry: Carry::new(),
-        assembler: Assembler::new(Vec::new(), 1 << 20),
-    };
-    Ok(Some((open, head[request.head_len()..].to_vec())))
+impl Opening {
+    /// Accepts everyone; `None` as long as the request is not whole.
+    fn open(&mut self, out: &mut Vec<u8>) -> Result<Option<(Open, Vec<u8>)>, Rejection> {
+        let request = match self.handshake.receive(&self.head)? {
+            Incoming::Incomplete => return Ok(None),
+            Incoming::Upgrade(request) => request,
+            Incoming::Plain(request) => return Err(request.rejection()),
+        };
+        // Nothing is asked for that the request could not have offered.
+        let Ok(accepted) = request.accept(&Accept::new()) else {
+            return Err(HandshakeRule::NotWebSocket.into());
+        };
+        let mut answer = vec![0; accepted.response_len()];
+        let len = accepted.write(&mut answer).unwrap_or(0);
+        out.extend_from_slice(&answer[..len]);
+        let open = Open {
+            connection: Connection::new(accepted.negotiated(), Server, &Config::new()),
+            carry: Carry::new(),
+            assembler: Assembler::new(Vec::new(), 1 << 20),
+        };
+        Ok(Some((open, self.head[request.head_len()..].to_vec())))
+    }
 }
 
 const LISTENER: Token = Token(0);

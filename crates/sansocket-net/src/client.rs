@@ -1,6 +1,7 @@
 //! Opening a connection as a client.
 
 use std::borrow::Cow;
+use std::fmt;
 use std::io;
 use std::net::{TcpStream, ToSocketAddrs};
 use std::time::{Duration, Instant};
@@ -12,7 +13,7 @@ use sansocket::{ChaChaKeys, Client, Connection, Uri};
 
 use crate::clock::{Clock, Read, ReadTimeout};
 use crate::entropy;
-use crate::error::{ConnectError, Rejected};
+use crate::error::{ConnectError, Names, Rejected};
 use crate::outbox::write_all;
 use crate::pump::{HandshakeResponse, Settings};
 use crate::socket::WebSocket;
@@ -28,7 +29,10 @@ use crate::transport::Transport;
 /// assert_eq!(socket.subprotocol(), Some("chat"));
 /// # Ok::<(), sansocket_net::ConnectError>(())
 /// ```
-#[derive(Clone, Debug)]
+///
+/// Its `Debug` form names the header fields and keeps their values, which may be
+/// secrets.
+#[derive(Clone)]
 #[must_use]
 pub struct ConnectOptions {
     subprotocols: Vec<String>,
@@ -105,6 +109,16 @@ impl ConnectOptions {
     pub const fn redirects(mut self, redirects: Redirects) -> Self {
         self.redirects = redirects;
         self
+    }
+}
+
+impl fmt::Debug for ConnectOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ConnectOptions")
+            .field("subprotocols", &self.subprotocols)
+            .field("origin", &self.origin)
+            .field("fields", &Names(&self.fields))
+            .finish_non_exhaustive()
     }
 }
 

@@ -76,8 +76,13 @@ impl ReadTimeout {
 
 /// Whether the error says only that nothing could be read or written for now.
 pub(crate) fn is_nothing(error: &io::Error) -> bool {
-    use io::ErrorKind::{Interrupted, TimedOut, WouldBlock};
-    matches!(error.kind(), Interrupted | TimedOut | WouldBlock)
+    match error.kind() {
+        io::ErrorKind::Interrupted | io::ErrorKind::WouldBlock => true,
+        // What Windows says of a timeout. On Unix the system says it of a connection
+        // that died.
+        io::ErrorKind::TimedOut => cfg!(not(unix)) || error.raw_os_error().is_none(),
+        _ => false,
+    }
 }
 
 fn round_down(wait: Duration) -> Duration {

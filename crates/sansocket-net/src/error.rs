@@ -69,6 +69,9 @@ pub enum Error {
     /// The inbox holds unread bytes of another connection, or another one holds
     /// those of this one. Nothing was lost: call again with the right one.
     ForeignInbox,
+    /// A message was begun in pieces, and must be finished in pieces. Nothing was
+    /// lost.
+    PiecesUnderWay,
     /// Writing made no progress for the whole write-stall deadline.
     WriteStalled,
     /// The transport reported an error.
@@ -83,6 +86,9 @@ impl fmt::Display for Error {
             Self::Send(error) => error.fmt(f),
             Self::Assembly(error) => error.fmt(f),
             Self::ForeignInbox => f.write_str("the inbox belongs to another connection"),
+            Self::PiecesUnderWay => {
+                f.write_str("a message that was begun in pieces is not finished")
+            }
             Self::WriteStalled => f.write_str("the peer stopped reading"),
             Self::Io(error) => error.fmt(f),
         }
@@ -96,7 +102,9 @@ impl std::error::Error for Error {
             Self::Send(error) => Some(error),
             Self::Assembly(error) => Some(error),
             Self::Io(error) => Some(error),
-            Self::Closed(_) | Self::ForeignInbox | Self::WriteStalled => None,
+            Self::Closed(_) | Self::ForeignInbox | Self::PiecesUnderWay | Self::WriteStalled => {
+                None
+            }
         }
     }
 }
@@ -109,15 +117,14 @@ impl From<SendError> for Error {
 
 impl From<io::Error> for Error {
     fn from(error: io::Error) -> Self {
-        match error.kind() {
-            io::ErrorKind::TimedOut => Self::WriteStalled,
-            _ => Self::Io(error),
-        }
+        Self::Io(error)
     }
 }
 
 /// An answer of the server that was not the opening of a WebSocket.
-#[derive(Clone, Debug, PartialEq, Eq)]
+///
+/// Its `Debug` form names the fields and keeps their values, which may be secrets.
+#[derive(Clone, PartialEq, Eq)]
 pub struct Rejected {
     /// The HTTP status.
     pub status: u16,
@@ -125,6 +132,25 @@ pub struct Rejected {
     pub fields: Vec<(String, Vec<u8>)>,
     /// The body, as much of it as came, at most 64 KiB.
     pub body: Vec<u8>,
+}
+
+impl fmt::Debug for Rejected {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Rejected")
+            .field("status", &self.status)
+            .field("fields", &Names(&self.fields))
+            .field("body_len", &self.body.len())
+            .finish()
+    }
+}
+
+/// Header fields by their names alone, for logs.
+pub(crate) struct Names<'a, V>(pub(crate) &'a [(String, V)]);
+
+impl<V> fmt::Debug for Names<'_, V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.0.iter().map(|(name, _)| name)).finish()
+    }
 }
 
 impl Rejected {

@@ -40,9 +40,16 @@
 //!
 //! There is no thread of our own and no timer: time runs inside the calls. While a
 //! thread waits in [`receive`](WebSocket::receive), Pings are sent and answered and
-//! deadlines kept; while it does something else, nothing happens, and nothing is
-//! held against the peer either. A program that stays away from `receive` for long
-//! should split the socket and leave one half receiving.
+//! deadlines kept; while it does something else, nothing happens. What arrives
+//! meanwhile waits in the socket and is looked at before any silence is judged.
+//!
+//! Two things do count while a program is away: a message that it takes in pieces
+//! has its deadline from first to last ([`Config::assembly_timeout`]), and all the
+//! control frames that gathered count for the second in which they are read. A
+//! program that stays away for long should split the socket and leave one half
+//! receiving.
+//!
+//! [`Config::assembly_timeout`]: sansocket::Config::assembly_timeout
 
 #![forbid(unsafe_code)]
 

@@ -24,11 +24,29 @@ pub(crate) struct Outbox<T, R, X> {
     written: usize,
     /// How long writing may make no progress.
     stall: Duration,
+    /// Since when the transport takes nothing, if it does not.
+    blocked_since: Option<Instant>,
     /// Something was written since the transport was last flushed.
     unflushed: bool,
     /// Writing failed once: the peer cannot be told anything any more.
-    broken: Option<io::ErrorKind>,
+    broken: Option<Broken>,
     pub(crate) counters: Counters,
+}
+
+/// Why nothing can be written any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Broken {
+    Stalled,
+    Io(io::ErrorKind),
+}
+
+impl From<Broken> for Error {
+    fn from(broken: Broken) -> Self {
+        match broken {
+            Broken::Stalled => Self::WriteStalled,
+            Broken::Io(kind) => Self::Io(kind.into()),
+        }
+    }
 }
 
 /// Whether everything was written.
@@ -46,6 +64,7 @@ impl<T: Transport, R: Role, X: Extension> Outbox<T, R, X> {
             bytes: Vec::new(),
             written: 0,
             stall,
+            blocked_since: None,
             unflushed: false,
             broken: None,
             counters: Counters::default(),
@@ -61,7 +80,7 @@ impl<T: Transport, R: Role, X: Extension> Outbox<T, R, X> {
     /// all (RFC 6455 section 5.5.3).
     pub(crate) fn take(&mut self, obligation: Obligation) {
         self.half.take(obligation);
-        if obligation.is_pong() && self.backlog() < BACKLOG_MAX {
+        if obligation.is_pong() {
             self.encode_owed();
         }
     }
@@ -141,27 +160,35 @@ impl<T: Transport, R: Role, X: Extension> Outbox<T, R, X> {
 
     /// Writes everything encoded and owed, for as long as there is progress.
     pub(crate) fn flush(&mut self) -> Result<(), Error> {
-        self.encode_owed();
-        self.write_all(&[])
+        while self.try_flush()? == Flushed::Blocked {}
+        Ok(())
     }
 
     /// Writes what can be written until the first write that blocks for the
-    /// transport's write timeout.
-    pub(crate) fn try_flush(&mut self) -> io::Result<Flushed> {
-        self.encode_owed();
-        while self.backlog() > 0 || self.unflushed {
+    /// transport's write timeout, which is short.
+    pub(crate) fn try_flush(&mut self) -> Result<Flushed, Error> {
+        self.check_unbroken()?;
+        loop {
+            self.encode_owed();
+            if self.backlog() == 0 && !self.unflushed {
+                return Ok(Flushed::All);
+            }
             if self.write_once(&[])?.is_none() {
                 return Ok(Flushed::Blocked);
             }
         }
-        Ok(Flushed::All)
     }
 
-    /// From now on writing may block only this long.
+    /// Whether the last write blocked.
+    pub(crate) fn is_blocked(&self) -> bool {
+        self.blocked_since.is_some()
+    }
+
+    /// From now on a write may block only this long, and writing make no progress.
     pub(crate) fn hurry(&mut self, stall: Duration) {
         self.stall = self.stall.min(stall);
         // If the timeout cannot be set, the stall is noticed later.
-        let _ = self.transport.set_write_timeout(Some(self.stall));
+        let _ = self.transport.set_write_timeout(Some(self.stall.min(SLICE)));
     }
 
     pub(crate) fn is_broken(&self) -> bool {
@@ -169,8 +196,8 @@ impl<T: Transport, R: Role, X: Extension> Outbox<T, R, X> {
     }
 
     /// Nothing follows what was not written whole, and nothing is kept for it.
-    fn check_unbroken(&self) -> io::Result<()> {
-        self.broken.map_or(Ok(()), |kind| Err(kind.into()))
+    fn check_unbroken(&self) -> Result<(), Error> {
+        self.broken.map_or(Ok(()), |broken| Err(broken.into()))
     }
 
     fn backlog(&self) -> usize {
@@ -190,9 +217,14 @@ impl<T: Transport, R: Role, X: Extension> Outbox<T, R, X> {
         encoded.map(drop)
     }
 
+    /// What is owed stays in the engine, where the latest Pong stands for all, as
+    /// long as too much is waiting or nothing can be written any more.
     fn encode_owed(&mut self) {
         let mut owed = [0; CONTROL_LEN_MAX];
-        while let Transmit::Bytes(bytes) = self.half.poll_transmit(&mut owed) {
+        while self.backlog() < BACKLOG_MAX
+            && self.broken.is_none()
+            && let Transmit::Bytes(bytes) = self.half.poll_transmit(&mut owed)
+        {
             self.counters.frames_sent += control_frames(bytes, R::MASKS);
             self.bytes.extend_from_slice(bytes);
         }
@@ -201,26 +233,17 @@ impl<T: Transport, R: Role, X: Extension> Outbox<T, R, X> {
     /// Writes `bytes` and then `payload`, which is not copied.
     fn write_all(&mut self, mut payload: &[u8]) -> Result<(), Error> {
         self.check_unbroken()?;
-        let mut progress = Instant::now();
         while self.backlog() > 0 || !payload.is_empty() || self.unflushed {
-            match self.write_once(payload)? {
-                Some(of_payload) => {
-                    payload = &payload[of_payload..];
-                    progress = Instant::now();
-                }
-                None if progress.elapsed() < self.stall => {}
-                None => {
-                    self.broken = Some(STALLED);
-                    return Err(Error::WriteStalled);
-                }
+            if let Some(of_payload) = self.write_once(payload)? {
+                payload = &payload[of_payload..];
             }
         }
         Ok(())
     }
 
     /// One write, or a flush if all is written: how much of `payload` it took, or
-    /// `None` if it blocked.
-    fn write_once(&mut self, payload: &[u8]) -> io::Result<Option<usize>> {
+    /// `None` if it blocked. Fails when it has blocked for the whole stall deadline.
+    fn write_once(&mut self, payload: &[u8]) -> Result<Option<usize>, Error> {
         let backlog = self.backlog();
         let waiting = &self.bytes[self.written..];
         let result = match (waiting, payload) {
@@ -231,15 +254,25 @@ impl<T: Transport, R: Role, X: Extension> Outbox<T, R, X> {
                 non_zero(self.transport.write_vectored(&both))
             }
         };
-        let len = match result {
-            Err(error) if is_nothing(&error) => return Ok(None),
-            result => result.inspect_err(|error| self.broken = Some(error.kind()))?,
+        let result = match result {
+            Err(error) if is_nothing(&error) => {
+                let since = *self.blocked_since.get_or_insert_with(Instant::now);
+                if since.elapsed() < self.stall {
+                    return Ok(None);
+                }
+                self.broken = Some(Broken::Stalled);
+                return Err(Error::WriteStalled);
+            }
+            result => result,
         };
+        let len = result.inspect_err(|error| self.broken = Some(Broken::Io(error.kind())))?;
+        self.blocked_since = None;
         self.unflushed |= len > 0;
         self.counters.bytes_sent += len as u64;
         self.written += len.min(backlog);
-        if self.written == self.bytes.len() {
-            self.bytes.clear();
+        // Moved at most as often as written: the rest is no longer than what went.
+        if self.written >= self.bytes.len() / 2 {
+            self.bytes.drain(..self.written);
             self.written = 0;
         }
         Ok(Some(len.saturating_sub(backlog)))
@@ -278,7 +311,7 @@ pub(crate) fn write_all<T: Transport>(
             Ok(len) => (bytes, progress) = (&bytes[len..], Instant::now()),
             Err(error) if !is_nothing(&error) => return Err(error),
             Err(_) if progress.elapsed() < stall => {}
-            Err(_) => return Err(STALLED.into()),
+            Err(_) => return Err(io::ErrorKind::TimedOut.into()),
         }
     }
 }
@@ -302,16 +335,16 @@ fn control_frames(mut bytes: &[u8], masked: bool) -> u64 {
     count
 }
 
-/// What [`Error::WriteStalled`] is as a transport's error. Those of transports are
-/// never of this kind: that a write timed out is no error yet.
-const STALLED: io::ErrorKind = io::ErrorKind::TimedOut;
-
 /// A message up to this length is copied behind its head, to be written with what
 /// else is waiting; a longer one of a server is written from where it lies.
 const COALESCED_MAX: usize = 16 * 1024;
 
 /// With more than this unwritten, Pongs are no longer encoded one by one.
 const BACKLOG_MAX: usize = 16 * 1024;
+
+/// How long a single write may block before the thread looks around: for the stall
+/// deadline, and for what there is to read.
+pub(crate) const SLICE: Duration = Duration::from_millis(20);
 
 /// The longest control frame.
 const CONTROL_LEN_MAX: usize = 131;

@@ -1,7 +1,9 @@
 //! The receiving side of a socket: reads, gives the engine its bytes and its time,
 //! and does what is to be done at the end.
 
+use std::fmt;
 use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use sansocket::{
@@ -10,7 +12,8 @@ use sansocket::{
 };
 
 use crate::clock::{Clock, Read, ReadTimeout};
-use crate::error::{Closed, Error};
+use crate::error::{Closed, Error, Names};
+use crate::outbox::Flushed;
 use crate::transport::Transport;
 
 /// What went through a WebSocket so far.
@@ -33,13 +36,24 @@ pub struct Counters {
 }
 
 /// What the server said when it opened the connection.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+///
+/// Its `Debug` form names the fields and keeps their values, which may be secrets.
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct HandshakeResponse {
     /// The subprotocol in use.
     pub subprotocol: Option<String>,
     /// The header fields of the response, in their order; cookies are among them.
     /// Empty for a server.
     pub fields: Vec<(String, Vec<u8>)>,
+}
+
+impl fmt::Debug for HandshakeResponse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HandshakeResponse")
+            .field("subprotocol", &self.subprotocol)
+            .field("fields", &Names(&self.fields))
+            .finish()
+    }
 }
 
 /// How the receiving side reaches the sending side and the transport: directly, or
@@ -56,17 +70,17 @@ pub(crate) trait Link {
     /// What the sending side did that this side must know.
     fn close_sent(&mut self) -> Option<CloseSent>;
 
-    /// Writes what is owed, as far as that does not keep from reading.
-    fn flush(&mut self) -> Result<(), Error>;
+    /// Writes what is owed, as far as that does not keep from reading for long.
+    fn flush(&mut self) -> Result<Flushed, Error>;
+
+    /// Whether the transport took nothing when it was last tried.
+    fn is_blocked(&mut self) -> bool;
 
     /// Answers the peer's Close in place of the engine.
     fn reply(&mut self, code: Option<CloseCode>, reason: &str) -> Option<CloseSent>;
 
     /// The end is near: whatever blocks may block only this long.
     fn hurry(&mut self, patience: Duration);
-
-    /// Whether everything owed is written.
-    fn is_flushed(&mut self) -> bool;
 
     /// Nothing more will be written. Fails if the peer cannot be told that.
     fn shutdown_write(&mut self) -> io::Result<()>;
@@ -86,8 +100,11 @@ pub(crate) struct Pump<R, X> {
     timeout: ReadTimeout,
     /// Bytes that came with the handshake.
     leftover: Vec<u8>,
-    /// How many bytes this connection has in its inbox.
-    unread: usize,
+    /// This connection's mark on its inbox.
+    tag: u64,
+    /// Something of this connection is in its inbox: unread bytes, or the beginning
+    /// of a message.
+    holding: bool,
     counters: Counters,
     ended: Option<Closed>,
 }
@@ -102,7 +119,9 @@ impl<R: Role, X: Extension> Pump<R, X> {
             full_reads: 0,
             timeout: ReadTimeout::new(None),
             leftover,
-            unread: 0,
+            // No two connections of a process have the same.
+            tag: NEXT_TAG.fetch_add(1, Ordering::Relaxed),
+            holding: false,
             counters: Counters::default(),
             ended: None,
         }
@@ -168,10 +187,12 @@ impl<R: Role, X: Extension> Pump<R, X> {
         if let Some(closed) = &self.ended {
             return Err(ended(closed));
         }
-        if inbox.unread().len() != self.unread {
+        if inbox.tag() != self.tag && (self.holding || !inbox.is_idle()) {
             return Err(Error::ForeignInbox);
         }
+        inbox.set_tag(self.tag);
         if !self.leftover.is_empty() {
+            self.counters.bytes_received += self.leftover.len() as u64;
             inbox.extend(&std::mem::take(&mut self.leftover));
         }
         let frames = inbox.data_frames();
@@ -181,7 +202,7 @@ impl<R: Role, X: Extension> Pump<R, X> {
             // Nothing of what is left will be looked at.
             inbox.discard();
         }
-        self.unread = inbox.unread().len();
+        self.holding = !inbox.is_idle();
         result
     }
 
@@ -193,11 +214,11 @@ impl<R: Role, X: Extension> Pump<R, X> {
     ) -> Result<(), Error> {
         loop {
             match advance(&mut self.half, link, inbox) {
-                Ok(Ready::Message) => {
-                    self.counters.messages_received += 1;
-                    return self.flush(link);
+                Ok(ready @ (Ready::Message | Ready::Data)) => {
+                    self.counters.messages_received += u64::from(ready == Ready::Message);
+                    self.deliver(link);
+                    return Ok(());
                 }
-                Ok(Ready::Data) => return self.flush(link),
                 Ok(Ready::Ping | Ready::Pong) => self.counters.frames_received += 1,
                 Ok(Ready::Close) => {
                     self.counters.frames_received += 1;
@@ -205,12 +226,12 @@ impl<R: Role, X: Extension> Pump<R, X> {
                 }
                 Ok(Ready::Need) => self.wait(link, inbox)?,
                 Err(InboxError::Assembly(error)) => {
-                    self.half.fail_with(error.close_code(), |owed| link.oblige(owed));
                     self.finish(link);
                     return Err(Error::Assembly(error));
                 }
                 Err(InboxError::Failed(failure)) => return Err(self.failed(link, failure)),
-                Err(_) => return Err(Error::ForeignInbox),
+                // The only other one, and the connection is as it was.
+                Err(_) => return Err(Error::PiecesUnderWay),
             }
         }
     }
@@ -221,12 +242,12 @@ impl<R: Role, X: Extension> Pump<R, X> {
         if self.full_reads == 0 {
             self.pass_time(link).map_err(|failure| self.failed(link, failure))?;
         }
-        self.flush(link)?;
+        let flushed = self.flush(link)?;
         if self.half.transport_step() == TransportStep::CloseNow {
             return Err(self.over(link));
         }
         let wait = match self.full_reads {
-            0 => self.half.poll_timeout().after(self.clock.now()),
+            0 => self.wait_until(flushed),
             // No time has passed in the engine, so it knows no deadline yet.
             _ => Some(Duration::ZERO),
         };
@@ -272,16 +293,36 @@ impl<R: Role, X: Extension> Pump<R, X> {
         self.half.handle_timeout(self.now, |obligation| link.oblige(obligation))
     }
 
+    /// How long to wait for bytes: until the next deadline, but not for long while
+    /// there is something to write.
+    fn wait_until(&self, flushed: Flushed) -> Option<Duration> {
+        let wait = self.half.poll_timeout().after(self.clock.now());
+        match flushed {
+            Flushed::All => wait,
+            Flushed::Blocked => Some(wait.map_or(RETRY, |wait| wait.min(RETRY))),
+        }
+    }
+
+    /// What was received is delivered whatever becomes of what is owed. A peer that
+    /// takes nothing is not waited for with each message.
+    fn deliver(&mut self, link: &mut impl Link) {
+        if !link.is_blocked() {
+            // An error comes again with the next wait.
+            let _ = link.flush();
+        }
+    }
+
     /// A peer that does not take what we write may still have said why: reading
-    /// goes on until that ends too.
-    fn flush(&mut self, link: &mut impl Link) -> Result<(), Error> {
+    /// goes on until that ends too, unless it is for the stall deadline.
+    fn flush(&mut self, link: &mut impl Link) -> Result<Flushed, Error> {
         match link.flush() {
             Err(Error::WriteStalled) => {
                 self.half.receive_reset(|obligation| link.oblige(obligation));
                 self.finish(link);
                 Err(Error::WriteStalled)
             }
-            Err(_) | Ok(()) => Ok(()),
+            Err(_) => Ok(Flushed::All),
+            Ok(flushed) => Ok(flushed),
         }
     }
 
@@ -327,16 +368,16 @@ impl<R: Role, X: Extension> Pump<R, X> {
         let mut scratch = [0; 4096];
         let mut half_closed = false;
         loop {
-            let written = link.flush().is_ok();
+            let flushed = link.flush();
             let step = self.half.transport_step();
             if step == TransportStep::CloseNow {
                 break;
             }
-            if !written {
+            let Ok(flushed) = flushed else {
                 self.half.receive_reset(|obligation| link.oblige(obligation));
                 break;
-            }
-            if step == TransportStep::HalfClose && !half_closed && link.is_flushed() {
+            };
+            if step == TransportStep::HalfClose && !half_closed && flushed == Flushed::All {
                 half_closed = true;
                 if link.shutdown_write().is_err() {
                     break; // the peer would wait for the end that we wait for
@@ -347,7 +388,7 @@ impl<R: Role, X: Extension> Pump<R, X> {
             if self.half.transport_step() == TransportStep::CloseNow {
                 break; // nothing would end a read any more
             }
-            if let Err(_reset) = self.drain(link, &mut scratch) {
+            if let Err(_reset) = self.drain(link, flushed, &mut scratch) {
                 self.half.receive_reset(|obligation| link.oblige(obligation));
             }
         }
@@ -361,8 +402,13 @@ impl<R: Role, X: Extension> Pump<R, X> {
     }
 
     /// Reads once what nobody will look at.
-    fn drain(&mut self, link: &mut impl Link, scratch: &mut [u8]) -> io::Result<()> {
-        let wait = self.half.poll_timeout().after(self.clock.now());
+    fn drain(
+        &mut self,
+        link: &mut impl Link,
+        flushed: Flushed,
+        scratch: &mut [u8],
+    ) -> io::Result<()> {
+        let wait = self.wait_until(flushed);
         let read = self.timeout.read(link.transport(), scratch, wait);
         self.now = self.clock.now();
         match read? {
@@ -402,7 +448,10 @@ impl Settings {
         Self { config: Config::new(), write_stall: Duration::from_secs(30) }
     }
 
-    /// Limits, deadlines and switches of the engine.
+    /// Limits, deadlines and switches of the engine. With
+    /// [`Replies::Manual`](sansocket::Replies::Manual) or `CloseOnly` Pings stay
+    /// unanswered: only messages are delivered here. The peer's Close is always
+    /// answered.
     pub fn config(mut self, config: Config) -> Self {
         self.config = config;
         self
@@ -421,6 +470,11 @@ impl Default for Settings {
         Self::new()
     }
 }
+
+static NEXT_TAG: AtomicU64 = AtomicU64::new(1);
+
+/// How long to wait for something to read while there is something to write.
+const RETRY: Duration = Duration::from_millis(20);
 
 /// How long the last writes may block.
 const PATIENCE: Duration = Duration::from_secs(1);

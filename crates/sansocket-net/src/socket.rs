@@ -9,7 +9,7 @@ use sansocket::{
 };
 
 use crate::error::{Closed, Error};
-use crate::outbox::Outbox;
+use crate::outbox::{Flushed, Outbox, SLICE};
 use crate::pump::{Counters, HandshakeResponse, Link, Pump, Settings};
 use crate::split::{self, Halves};
 use crate::transport::{SplitTransport, Transport};
@@ -62,7 +62,7 @@ impl<T: Transport, R: Role, X: Extension> WebSocket<T, R, X> {
         leftover: Vec<u8>,
     ) -> Result<Self, Error> {
         let stall = settings.write_stall;
-        transport.set_write_timeout(Some(stall)).map_err(Error::Io)?;
+        transport.set_write_timeout(Some(stall.min(SLICE))).map_err(Error::Io)?;
         let (receiving, sending) = connection.into_split();
         let live = Live {
             pump: Pump::new(receiving, leftover),
@@ -227,8 +227,8 @@ impl<T: Transport, R: Role, X: Extension> WebSocket<T, R, X> {
     }
 
     /// The transport. To read or write there breaks the connection.
-    pub fn get_ref(&self) -> Option<&T> {
-        self.live.as_ref().map(|live| &live.outbox.transport)
+    pub fn get_ref(&self) -> &T {
+        &self.live.as_ref().expect("taken apart only by value").outbox.transport
     }
 
     /// Takes the transport back, without a Close, and with it the bytes read ahead
@@ -305,8 +305,12 @@ impl<T: Transport, R: Role, X: Extension> Link for Outbox<T, R, X> {
         None // told by `close_send`
     }
 
-    fn flush(&mut self) -> Result<(), Error> {
-        self.flush()
+    fn flush(&mut self) -> Result<Flushed, Error> {
+        self.try_flush()
+    }
+
+    fn is_blocked(&mut self) -> bool {
+        Outbox::is_blocked(self)
     }
 
     fn reply(&mut self, code: Option<CloseCode>, reason: &str) -> Option<CloseSent> {
@@ -317,10 +321,6 @@ impl<T: Transport, R: Role, X: Extension> Link for Outbox<T, R, X> {
 
     fn hurry(&mut self, patience: Duration) {
         self.hurry(patience);
-    }
-
-    fn is_flushed(&mut self) -> bool {
-        true // or `flush` would have failed
     }
 
     fn shutdown_write(&mut self) -> io::Result<()> {

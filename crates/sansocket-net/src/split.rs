@@ -63,10 +63,9 @@ struct ReceiverSide<T, R, X> {
 
 pub(crate) fn split<T: SplitTransport, R: Role, X: Extension>(
     mut pump: Pump<R, X>,
-    mut outbox: Outbox<T, R, X>,
+    outbox: Outbox<T, R, X>,
     reading: T,
 ) -> io::Result<Halves<T, R, X>> {
-    outbox.transport.set_write_timeout(Some(SLICE))?;
     pump.wake_every(WAKE_EVERY);
     let outbox = Mutex::new(outbox);
     let shared = Arc::new(Shared { outbox, slot: Mutex::default() });
@@ -178,11 +177,11 @@ impl<T: SplitTransport, R: Role, X: Extension> Drop for Receiver<T, R, X> {
     /// Without its receiver the connection answers nothing: the peer is told, as
     /// far as that does not block, and the transport ended.
     fn drop(&mut self) {
-        if self.pump.ended().is_none() {
-            if let Some(mut outbox) = self.side.shared.try_outbox() {
-                let _ = outbox.close(Some(CloseCode::GOING_AWAY), "");
-                let _ = outbox.try_flush();
-            }
+        if self.pump.ended().is_none()
+            && let Some(mut outbox) = self.side.shared.try_outbox()
+        {
+            let _ = outbox.close(Some(CloseCode::GOING_AWAY), "");
+            let _ = outbox.try_flush();
         }
         // A sender may keep the stream open that nobody reads any more.
         let _ = self.side.transport.shutdown_both();
@@ -264,16 +263,21 @@ impl<T: SplitTransport, R: Role, X: Extension> Link for ReceiverSide<T, R, X> {
         self.shared.slot().close_sent.take()
     }
 
-    fn flush(&mut self) -> Result<(), Error> {
+    fn flush(&mut self) -> Result<Flushed, Error> {
         if self.flushed {
-            return Ok(());
+            return Ok(Flushed::All);
         }
         let Some(mut outbox) = self.shared.try_outbox() else {
-            return Ok(()); // whoever has it takes our obligations along
+            return Ok(Flushed::Blocked); // whoever has it takes our obligations along
         };
         self.shared.hand_over(&mut outbox);
-        self.flushed = outbox.try_flush().map_err(Error::Io)? == Flushed::All;
-        Ok(())
+        let flushed = outbox.try_flush()?;
+        self.flushed = flushed == Flushed::All;
+        Ok(flushed)
+    }
+
+    fn is_blocked(&mut self) -> bool {
+        self.shared.try_outbox().is_none_or(|outbox| outbox.is_blocked())
     }
 
     fn reply(&mut self, code: Option<CloseCode>, reason: &str) -> Option<CloseSent> {
@@ -286,19 +290,11 @@ impl<T: SplitTransport, R: Role, X: Extension> Link for ReceiverSide<T, R, X> {
         // The slices are short already, and the engine's deadline is kept between.
     }
 
-    fn is_flushed(&mut self) -> bool {
-        self.flushed
-    }
-
     fn shutdown_write(&mut self) -> io::Result<()> {
         // A sender that still blocks in writing gets an error from this.
         self.transport.shutdown_write()
     }
 }
-
-/// How long a write may block before the thread looks around. Both handles share
-/// it, so it also bounds how long the receiver is kept from reading.
-const SLICE: Duration = Duration::from_millis(50);
 
 /// How long a read may block before the receiver looks for a Close that was sent.
 const WAKE_EVERY: Duration = Duration::from_millis(512);

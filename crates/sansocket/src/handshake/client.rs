@@ -17,7 +17,8 @@ use crate::http::{
 use crate::time::{Tick, Wake};
 use crate::uri::Uri;
 
-/// What a client asks for.
+/// What a client asks for. Its `Debug` form leaves the header fields out, which may be
+/// credentials.
 ///
 /// ```
 /// use sansocket::handshake::ClientRequest;
@@ -29,12 +30,22 @@ use crate::uri::Uri;
 ///     .fields(&[("Authorization", "Bearer 7")]);
 /// # Ok::<(), sansocket::UriError>(())
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct ClientRequest<'a> {
     uri: Uri<'a>,
     subprotocols: &'a [&'a str],
     origin: Option<&'a str>,
     fields: &'a [(&'a str, &'a str)],
+}
+
+impl fmt::Debug for ClientRequest<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClientRequest")
+            .field("uri", &self.uri)
+            .field("subprotocols", &self.subprotocols)
+            .field("origin", &self.origin)
+            .finish_non_exhaustive()
+    }
 }
 
 impl<'a> ClientRequest<'a> {

@@ -1,0 +1,7 @@
+#![no_main]
+//! Any bytes, or an edited head, as the response of an opening handshake.
+
+use libfuzzer_sys::fuzz_target;
+use sansocket_fuzz::heads::{Input, check_response};
+
+fuzz_target!(|input: Input<'_>| check_response(input));
