@@ -42,7 +42,7 @@ type Sending = Sender<TcpStream, Client<ChaChaKeys>>;
 pub(crate) fn run(args: &ConnectArgs) -> ExitCode {
     let socket = match connect_with(&args.url, &args.options()) {
         Ok(socket) => socket,
-        Err(error) => return fail(format_args!("{}: {error}", args.url)),
+        Err(error) => return fail(format_args!("{}: {error}", Printable(&args.url))),
     };
     match socket.subprotocol() {
         Some(name) => eprintln!("open, subprotocol {name}"),

@@ -10,7 +10,7 @@ use std::thread;
 use std::time::Duration;
 
 use clap::Args;
-use sansocket::handshake::Incoming;
+use sansocket::handshake::{HandshakeLimits, Incoming};
 use sansocket::{CloseCode, Inbox, Server};
 use sansocket_net::{AcceptError, AcceptOptions, Decision, Error, Sender, Settings, accept_with};
 
@@ -99,6 +99,7 @@ impl Echo {
     }
 
     fn accept_all(self: &Arc<Self>, listener: &TcpListener, max: usize) {
+        let refused = refusing();
         for (id, stream) in (1..).zip(listener.incoming()) {
             match stream {
                 Ok(stream) if self.enter(max) => {
@@ -108,11 +109,8 @@ impl Echo {
                         self.leave(id);
                     }
                 }
-                Ok(mut stream) => {
-                    // Best effort, and never at the cost of the others.
-                    let _ = stream.set_nonblocking(true);
-                    let _ = stream.write(UNAVAILABLE);
-                }
+                // Best effort, and never at the cost of the others.
+                Ok(stream) => drop(refused.try_send(stream)),
                 // Out of file descriptors, most likely: those open will free some.
                 Err(error) => {
                     log(id, format_args!("not accepted: {error}"));
@@ -267,6 +265,24 @@ impl Drop for Place<'_> {
     }
 }
 
+/// A thread that answers 503, to one after the other. The requests are read, since
+/// bytes left unread would make the answer a reset.
+fn refusing() -> mpsc::SyncSender<TcpStream> {
+    let (refused, streams) = mpsc::sync_channel(REFUSED_MAX);
+    let limits = HandshakeLimits::new().deadline(REFUSE_TIMEOUT);
+    let options = AcceptOptions::new().limits(limits);
+    thread::spawn(move || {
+        for stream in streams {
+            // Whatever it comes to, it is over then.
+            drop(accept_with(stream, &options, |_| {
+                Decision::reply(503, "too many connections: try again later\n")
+                    .field("Content-Type", "text/plain; charset=utf-8")
+            }));
+        }
+    });
+    refused
+}
+
 fn go_away(sender: &Sender<TcpStream, Server>) {
     // One that is closing already needs no second Close.
     let _ = sender.close(CloseCode::GOING_AWAY, "the server is stopping");
@@ -283,5 +299,8 @@ fn log(id: u64, line: impl std::fmt::Display) {
 
 const STOP_TIMEOUT: Duration = Duration::from_secs(4);
 
-const UNAVAILABLE: &[u8] =
-    b"HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
+/// How many connections may wait for their 503; those beyond get none.
+const REFUSED_MAX: usize = 64;
+
+/// How long one of them may take to send its request.
+const REFUSE_TIMEOUT: Duration = Duration::from_millis(250);

@@ -265,6 +265,9 @@ fn rejected<O>(response: &Response<'_, O>) -> Rejected {
 
 /// Reads what comes of the body, within bounds of bytes and time.
 fn read_body<T: Transport>(transport: &mut T, rejected: &mut Rejected, clock: Clock) {
+    if matches!(rejected.status, 204 | 304) {
+        return; // RFC 9110 sections 15.3.5 and 15.4.5: there is none
+    }
     let declared = rejected.field("Content-Length").and_then(|len| len.parse::<usize>().ok());
     let len_max = declared.unwrap_or(BODY_LEN_MAX).min(BODY_LEN_MAX);
     let deadline = clock.now() + BODY_TIMEOUT;

@@ -72,9 +72,10 @@ pub enum Error {
     /// A message was begun in pieces, and must be finished in pieces. Nothing was
     /// lost.
     PiecesUnderWay,
-    /// Writing made no progress for the whole write-stall deadline.
+    /// Writing made no progress for the whole write-stall deadline. Later calls say
+    /// how the connection ended.
     WriteStalled,
-    /// The transport reported an error.
+    /// The transport reported an error. Later calls say how the connection ended.
     Io(io::Error),
 }
 

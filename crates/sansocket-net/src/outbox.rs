@@ -187,6 +187,7 @@ impl<T: Transport, R: Role, X: Extension> Outbox<T, R, X> {
     /// From now on a write may block only this long, and writing make no progress.
     pub(crate) fn hurry(&mut self, stall: Duration) {
         self.stall = self.stall.min(stall);
+        self.blocked_since = None;
         // If the timeout cannot be set, the stall is noticed later.
         let _ = self.transport.set_write_timeout(Some(self.stall.min(SLICE)));
     }

@@ -94,7 +94,7 @@ pub(crate) struct Pump<R, X> {
     /// When the transport was last looked at. Time in the engine stands still
     /// while the program does other things, so that what waits unread in the
     /// socket is never mistaken for silence.
-    now: Tick,
+    looked_at: Tick,
     /// Reads since one that left room, so that there may be more to read at once.
     full_reads: u8,
     timeout: ReadTimeout,
@@ -115,7 +115,7 @@ impl<R: Role, X: Extension> Pump<R, X> {
         Self {
             half,
             clock,
-            now: clock.now(),
+            looked_at: clock.now(),
             full_reads: 0,
             timeout: ReadTimeout::new(None),
             leftover,
@@ -254,7 +254,7 @@ impl<R: Role, X: Extension> Pump<R, X> {
         let spare = inbox.spare();
         let room = spare.len();
         let read = self.timeout.read(link.transport(), spare, wait);
-        self.now = self.clock.now();
+        self.looked_at = self.clock.now();
         match read {
             Ok(Read::Bytes(len)) => {
                 inbox.filled(len);
@@ -283,14 +283,14 @@ impl<R: Role, X: Extension> Pump<R, X> {
     /// when the program last looked.
     pub(crate) fn close_sent(&mut self, sent: CloseSent) {
         self.half.close_sent(sent);
-        self.now = self.clock.now();
+        self.looked_at = self.clock.now();
     }
 
     fn pass_time(&mut self, link: &mut impl Link) -> Result<(), Failure> {
         if let Some(sent) = link.close_sent() {
             self.close_sent(sent);
         }
-        self.half.handle_timeout(self.now, |obligation| link.oblige(obligation))
+        self.half.handle_timeout(self.looked_at, |obligation| link.oblige(obligation))
     }
 
     /// How long to wait for bytes: until the next deadline, but not for long while
@@ -364,7 +364,7 @@ impl<R: Role, X: Extension> Pump<R, X> {
         link.hurry(PATIENCE);
         // The peer's time to end the transport begins now, not when the program
         // last looked.
-        self.now = self.clock.now();
+        self.looked_at = self.clock.now();
         let mut scratch = [0; 4096];
         let mut half_closed = false;
         loop {
@@ -410,7 +410,7 @@ impl<R: Role, X: Extension> Pump<R, X> {
     ) -> io::Result<()> {
         let wait = self.wait_until(flushed);
         let read = self.timeout.read(link.transport(), scratch, wait);
-        self.now = self.clock.now();
+        self.looked_at = self.clock.now();
         match read? {
             Read::Bytes(len) => {
                 self.counters.bytes_received += len as u64;

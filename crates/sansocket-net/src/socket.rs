@@ -235,7 +235,11 @@ impl<T: Transport, R: Role, X: Extension> WebSocket<T, R, X> {
     /// that are not in an inbox.
     pub fn into_inner(mut self) -> (T, Vec<u8>) {
         let Live { pump, outbox } = self.take();
-        (outbox.into_transport(), pump.into_leftover())
+        let mut transport = outbox.into_transport();
+        // As they were, most likely; a transport without timeouts has none to set.
+        let _ = transport.set_read_timeout(None);
+        let _ = transport.set_write_timeout(None);
+        (transport, pump.into_leftover())
     }
 
     fn live(&mut self) -> &mut Live<T, R, X> {

@@ -1,0 +1,197 @@
+//! A peer that sends and does not read: nothing is lost for us, nothing grows, and
+//! the write-stall deadline ends it.
+
+mod support;
+
+use std::io::{self, ErrorKind, Read, Write};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use sansocket::{Fin, Inbox, Kind, Message, Server};
+use sansocket_net::{Error, Settings, SplitTransport, Transport};
+use support::{PATIENCE, frame, open_with, pair, quiet, spawn};
+
+/// A transport that takes nothing until it is told to.
+#[derive(Clone)]
+struct Deaf {
+    input: Arc<[u8]>,
+    read: usize,
+    hears: Arc<AtomicBool>,
+    taken: Arc<AtomicUsize>,
+}
+
+impl Deaf {
+    fn new(input: &[u8]) -> Self {
+        Self { input: input.into(), read: 0, hears: Arc::default(), taken: Arc::default() }
+    }
+}
+
+impl Read for Deaf {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        match (&self.input[self.read..]).read(buf)? {
+            0 => Err(ErrorKind::WouldBlock.into()),
+            len => {
+                self.read += len;
+                Ok(len)
+            }
+        }
+    }
+}
+
+impl Write for Deaf {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if !self.hears.load(Ordering::Relaxed) {
+            return Err(ErrorKind::WouldBlock.into());
+        }
+        self.taken.fetch_add(bytes.len(), Ordering::Relaxed);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Transport for Deaf {
+    fn set_read_timeout(&mut self, _: Option<Duration>) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn set_write_timeout(&mut self, _: Option<Duration>) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn shutdown_write(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl SplitTransport for Deaf {
+    fn try_clone(&self) -> io::Result<Self> {
+        Ok(self.clone())
+    }
+
+    fn shutdown_both(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+fn masked(first: u8, payload: &[u8]) -> Vec<u8> {
+    frame(first, payload, Some([1, 2, 3, 4]))
+}
+
+fn settings(stall: Duration) -> Settings {
+    Settings::new().write_stall(stall)
+}
+
+const STALL: Duration = Duration::from_millis(30);
+
+// T06, F17
+#[test]
+fn what_came_is_delivered_although_its_pong_cannot_be_written() {
+    let input = [masked(0x89, b"?"), masked(0x81, b"important")].concat();
+    let mut socket = open_with::<Server, _>(Deaf::new(&input), &quiet(), &settings(STALL));
+    let mut inbox = Inbox::new();
+    let message = socket.receive(&mut inbox).expect("it was there");
+    assert_eq!(message, Message::Text("important"));
+    assert!(matches!(socket.receive(&mut inbox), Err(Error::WriteStalled)));
+}
+
+// F17: 6455-5.5.3-02; P3
+#[test]
+fn pongs_that_cannot_be_written_do_not_pile_up() {
+    let pings = 2_000;
+    let round = [masked(0x89, &[b'x'; 125]), masked(0x82, b".")].concat();
+    let deaf = Deaf::new(&round.repeat(pings));
+    let (hears, taken) = (deaf.hears.clone(), deaf.taken.clone());
+
+    let mut socket = open_with::<Server, _>(deaf.clone(), &quiet(), &settings(PATIENCE));
+    let mut inbox = Inbox::new();
+    for _ in 0..pings {
+        assert_eq!(socket.receive(&mut inbox).expect("a message"), Message::Binary(b"."));
+    }
+    hears.store(true, Ordering::Relaxed);
+    socket.send("last").expect("heard now");
+    let written = taken.swap(0, Ordering::Relaxed);
+    assert!((127..17 * 1024).contains(&written), "{written} bytes of Pongs");
+
+    // The same for the two halves.
+    hears.store(false, Ordering::Relaxed);
+    let socket = open_with::<Server, _>(deaf, &quiet(), &settings(PATIENCE));
+    let (mut receiver, sender) = socket.split().expect("two halves");
+    let mut inbox = Inbox::new();
+    for _ in 0..pings {
+        assert_eq!(receiver.receive(&mut inbox).expect("a message"), Message::Binary(b"."));
+    }
+    hears.store(true, Ordering::Relaxed);
+    sender.send("last").expect("heard now");
+    let written = taken.load(Ordering::Relaxed);
+    assert!((127..17 * 1024).contains(&written), "{written} bytes of Pongs");
+}
+
+// T06
+#[test]
+fn a_receiver_gives_a_peer_up_that_takes_no_pong() {
+    let input = masked(0x89, b"?");
+    let socket = open_with::<Server, _>(Deaf::new(&input), &quiet(), &settings(STALL));
+    let (mut receiver, _sender) = socket.split().expect("two halves");
+    let receiving = spawn(move || receiver.receive(&mut Inbox::new()).map(|_| ()));
+    assert!(matches!(receiving.join(), Err(Error::WriteStalled)));
+}
+
+// T06, over a socket: the peer pings and sends for ever, and never reads.
+#[cfg(unix)]
+#[test]
+fn a_peer_that_only_talks_is_given_up_over_a_socket_too() {
+    // TCP would take megabytes first, and a little more now and then.
+    let (stream, mut peer) = std::os::unix::net::UnixStream::pair().expect("a pair");
+    let socket = open_with::<Server, _>(stream, &quiet(), &settings(STALL));
+    let (mut receiver, _sender) = socket.split().expect("two halves");
+    let receiving = spawn(move || {
+        let mut inbox = Inbox::new();
+        loop {
+            if let Err(error) = receiver.receive(&mut inbox) {
+                return error;
+            }
+        }
+    });
+    let round = [masked(0x89, &[b'x'; 125]), masked(0x82, b".")].concat().repeat(100);
+    while peer.write_all(&round).is_ok() {}
+    assert!(matches!(receiving.join(), Error::WriteStalled | Error::Io(_)));
+}
+
+// Whose an inbox is does not depend on how much is in it.
+#[test]
+fn inboxes_with_equally_much_unread_cannot_be_swapped() {
+    let [mut one, mut other] = ["one", "two"].map(|text| {
+        let (socket, mut peer) = pair::<Server>(&quiet());
+        let both = [peer.frame(0x81, b"first"), peer.frame(0x81, text.as_bytes())].concat();
+        peer.write(&both);
+        (socket, Inbox::new(), peer)
+    });
+    for (socket, inbox, _) in [&mut one, &mut other] {
+        assert_eq!(socket.receive(inbox).expect("a message"), Message::Text("first"));
+    }
+    assert!(matches!(one.0.receive(&mut other.1), Err(Error::ForeignInbox)));
+    assert!(matches!(other.0.receive(&mut one.1), Err(Error::ForeignInbox)));
+    assert_eq!(one.0.receive(&mut one.1).expect("a message"), Message::Text("one"));
+    assert_eq!(other.0.receive(&mut other.1).expect("a message"), Message::Text("two"));
+    // Empty, an inbox is anyone's.
+    one.0.send_fragment(Kind::Text, Fin::Last, b"").expect("open");
+    other.2.text("three");
+    assert_eq!(other.0.receive(&mut one.1).expect("a message"), Message::Text("three"));
+}
+
+#[test]
+fn a_message_begun_in_pieces_is_finished_in_pieces() {
+    let (mut socket, mut peer) = pair::<Server>(&quiet());
+    peer.send(0x01, b"be");
+    peer.send(0x80, b"gun");
+    peer.text("next");
+    let mut inbox = Inbox::new();
+    assert_eq!(socket.receive_piece(&mut inbox).expect("a piece").bytes(), b"be");
+    assert!(matches!(socket.receive(&mut inbox), Err(Error::PiecesUnderWay)));
+    assert!(socket.receive_piece(&mut inbox).expect("nothing was lost").ends_message());
+    assert_eq!(socket.receive(&mut inbox).expect("a message"), Message::Text("next"));
+}
