@@ -5,6 +5,9 @@
 //! extension has to keep promises about limits and text that only this crate
 //! can check.
 
+#[cfg(feature = "deflate")]
+pub mod deflate;
+
 /// A negotiated extension.
 pub trait Extension: sealed::Sealed {
     /// The reserved bits, as `RSV1 = 0x40`, `RSV2 = 0x20`, `RSV3 = 0x10`, that
