@@ -130,6 +130,23 @@ fn pongs_that_cannot_be_written_do_not_pile_up() {
     assert!((127..17 * 1024).contains(&written), "{written} bytes of Pongs");
 }
 
+// T07: a peer that does not read holds its own sender up, and nothing else; the
+// stall deadline is the policy.
+#[test]
+fn sending_waits_for_a_slow_reader_and_gives_up_in_the_end() {
+    let deaf = Deaf::new(b"");
+    let (hears, taken) = (deaf.hears.clone(), deaf.taken.clone());
+    let mut socket = open_with::<Server, _>(deaf.clone(), &quiet(), &settings(PATIENCE));
+    let sending = spawn(move || socket.send("patience").map(|()| socket));
+    hears.store(true, Ordering::Relaxed);
+    drop(sending.join().expect("it was heard in the end"));
+    assert!(taken.load(Ordering::Relaxed) >= 10);
+
+    hears.store(false, Ordering::Relaxed);
+    let mut socket = open_with::<Server, _>(deaf, &quiet(), &settings(STALL));
+    assert!(matches!(socket.send("too long"), Err(Error::WriteStalled)));
+}
+
 // T06
 #[test]
 fn a_receiver_gives_a_peer_up_that_takes_no_pong() {

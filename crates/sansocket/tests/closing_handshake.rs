@@ -7,6 +7,7 @@ mod support;
 
 use std::time::Duration;
 
+use sansocket::handshake::{Accept, HandshakeConfig, PseudoFields, extended_connect};
 use sansocket::{
     Cause, CloseCode, Closure, Config, Connection, Event, Failure, Replies, Rule, SendError,
     Server, State, Tick, Transmit, Wake,
@@ -538,6 +539,36 @@ fn a_transport_that_ends_inside_a_message_truncates_it() {
         }
     }
     in_both_roles([cut::<Server>, cut::<TestClient>]);
+}
+
+// T17: END_STREAM and RST_STREAM of a stream that was opened by Extended CONNECT.
+#[test]
+fn a_stream_of_http_2_ends_as_a_transport_does() {
+    let pseudo = PseudoFields {
+        method: "CONNECT",
+        protocol: Some("websocket"),
+        scheme: Some("https"),
+        authority: Some("a.example"),
+        path: Some("/"),
+    };
+    let fields = [("sec-websocket-version", &b"13"[..])];
+    let request = extended_connect(&pseudo, fields, &HandshakeConfig::new()).expect("a request");
+    let accepted = request.accept(&Accept::new()).expect("nothing is asked for");
+    assert_eq!(accepted.status(), 200);
+    let open = || Connection::new(accepted.negotiated(), Server, &Config::new());
+
+    let mut connection = open();
+    assert_eq!(connection.receive_end().cause(), Cause::TransportEnded);
+    let mut connection = open();
+    assert_eq!(connection.receive_reset().cause(), Cause::TransportReset);
+    // After both Closes either is the end that was to come.
+    for end in [Connection::receive_end, Connection::receive_reset] {
+        let mut connection = open();
+        let _ = receive(&mut connection, &[Frame(0x88, b"")]);
+        let mut out = Vec::new();
+        assert_eq!(connection.append_transmit(&mut out), Transmit::HalfClose);
+        assert!(end(&mut connection).is_clean());
+    }
 }
 
 // P4: the bad byte was seen behind the last event, and nobody asks for more.
