@@ -68,7 +68,7 @@ pub enum Cause {
     Truncated,
     /// The transport was reset.
     TransportReset,
-    /// The peer did not answer our Close in time.
+    /// The peer did not answer our Close in time, or the application the peer's.
     CloseTimeout,
     /// The application dropped the connection.
     Aborted,
@@ -107,7 +107,7 @@ impl fmt::Display for Closure {
             Cause::TransportEnded => f.write_str("the peer left without a Close frame"),
             Cause::Truncated => f.write_str("the peer left inside a message"),
             Cause::TransportReset => f.write_str("the transport was reset"),
-            Cause::CloseTimeout => f.write_str("the peer did not answer our Close in time"),
+            Cause::CloseTimeout => f.write_str("a Close was not answered in time"),
             Cause::Aborted => f.write_str("dropped by the application"),
         }
     }

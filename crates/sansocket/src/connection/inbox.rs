@@ -25,8 +25,8 @@ use crate::role::Role;
 ///
 /// Read into [`spare`](Self::spare), tell how much with
 /// [`filled`](Self::filled), then [`advance`](Self::advance) until it wants more.
-/// The bytes not yet consumed stay in the inbox, so a connection keeps to its
-/// inbox as long as [`unread`](Self::unread) is not zero.
+/// The bytes not yet consumed stay in the inbox, so a connection keeps to its inbox
+/// until that [`is_idle`](Self::is_idle).
 ///
 /// ```
 /// use sansocket::{Config, Connection, Delivery, Inbox, Message, Negotiated, Ready, Server};
@@ -149,6 +149,9 @@ impl Inbox {
     /// followed the opening handshake. The read buffer grows if it must.
     pub fn extend(&mut self, bytes: &[u8]) {
         self.found = Found::Nothing;
+        if self.unread.is_empty() {
+            self.unread = 0..0;
+        }
         if self.bytes.len() - self.unread.end < bytes.len() {
             self.bytes.resize(self.unread.end + bytes.len(), 0);
         }
@@ -286,6 +289,9 @@ impl Inbox {
         &mut self,
         mut receive: impl for<'b> FnMut(&'b mut [u8]) -> Result<Received<'b>, Failure>,
     ) -> Result<Ready, InboxError> {
+        if self.assembler.is_under_way() {
+            return Err(InboxError::MessageUnderWay);
+        }
         let ready = self.decode(&mut receive)?;
         if let Found::Piece(shape, _) = &self.found {
             self.pieces = !shape.ends_message();
@@ -300,26 +306,42 @@ impl Inbox {
         receive: &mut impl for<'b> FnMut(&'b mut [u8]) -> Result<Received<'b>, Failure>,
     ) -> Result<Ready, InboxError> {
         self.found = Found::Nothing;
+        let base = self.bytes.as_ptr().addr();
+        // Where a slice of `bytes` lies, by its address: a piece before a bad byte
+        // does not end where the rest begins.
+        let place = |part: &[u8]| {
+            let start = part.as_ptr().addr() - base;
+            start..start + part.len()
+        };
         let unread = &mut self.bytes[self.unread.clone()];
         let received = receive(unread).map_err(InboxError::Failed)?;
         let end = self.unread.end - received.rest.len();
         self.unread.start = end;
-        let behind = |payload: &[u8]| end - payload.len()..end;
         let (found, ready) = match received.event {
             None => (Found::Nothing, Ready::Need),
-            Some(Event::Ping(payload)) => (Found::Ping(behind(payload)), Ready::Ping),
-            Some(Event::Pong(payload)) => (Found::Pong(behind(payload)), Ready::Pong),
+            Some(Event::Ping(payload)) => (Found::Ping(place(payload)), Ready::Ping),
+            Some(Event::Pong(payload)) => (Found::Pong(place(payload)), Ready::Pong),
             Some(Event::Close(frame)) => {
-                let body_len = frame.map_or(0, |frame| 2 + frame.reason.len());
-                (Found::Close(end - body_len..end), Ready::Close)
+                // The code is in the two bytes before the reason.
+                let body = frame.map_or(end..end, |frame| {
+                    let Range { start, end } = place(frame.reason.as_bytes());
+                    start - 2..end
+                });
+                (Found::Close(body), Ready::Close)
             }
             Some(Event::Data(data)) => {
                 self.frames += u64::from(data.frame_start().is_some());
-                (Found::Piece(data.shape(), behind(data.bytes())), Ready::Data)
+                (Found::Piece(data.shape(), place(data.bytes())), Ready::Data)
             }
         };
         self.found = found;
         Ok(ready)
+    }
+
+    /// Whether the piece that the last [`advance_piece`](Self::advance_piece) found
+    /// ends its message.
+    pub fn ends_message(&self) -> bool {
+        matches!(&self.found, Found::Piece(shape, _) if shape.ends_message())
     }
 
     /// The piece that the last [`advance_piece`](Self::advance_piece) found.
@@ -380,6 +402,9 @@ pub enum InboxError {
     /// A message was begun with [`Inbox::advance_piece`], and must be finished with
     /// it. Nothing has changed.
     PiecesUnderWay,
+    /// A message was begun with [`Inbox::advance`], and must be finished with it.
+    /// Nothing has changed.
+    MessageUnderWay,
 }
 
 impl core::fmt::Display for InboxError {
@@ -388,6 +413,7 @@ impl core::fmt::Display for InboxError {
             Self::Failed(failure) => failure.fmt(f),
             Self::Assembly(error) => error.fmt(f),
             Self::PiecesUnderWay => f.write_str("a message begun in pieces is not finished"),
+            Self::MessageUnderWay => f.write_str("a message begun as a whole is not finished"),
         }
     }
 }

@@ -23,6 +23,7 @@ pub use send::{FrameHead, HEAD_GAP, SendError, SendHalf, Transmit};
 
 use crate::close_code::CloseCode;
 use crate::config::Config;
+use crate::connection::obligation::Owed;
 use crate::error::Failure;
 use crate::extension::{Extension, NoExtension};
 use crate::handshake::Negotiated;
@@ -271,8 +272,8 @@ impl<R: Role, X: Extension> Connection<R, X> {
     /// payload with [`FrameHead::mask`] before it writes it.
     ///
     /// A head is a debt: until [`payload_written`](Self::payload_written) was told
-    /// of the whole payload, no other frame is given. That a text payload is UTF-8
-    /// is the caller's promise here.
+    /// of the whole payload, no other frame is given. That a text payload is UTF-8,
+    /// and that each head's ends between characters, is the caller's promise here.
     ///
     /// # Errors
     ///
@@ -300,7 +301,11 @@ impl<R: Role, X: Extension> Connection<R, X> {
     ///
     /// [`SendError::Overpaid`] if that is more than was left of it.
     pub fn payload_written(&mut self, len: u64) -> Result<(), SendError> {
-        self.sending.payload_written(len)
+        self.sending.payload_written(len)?;
+        if self.sending.is_owing() {
+            self.receiving.note_transmitted();
+        }
+        Ok(())
     }
 
     /// Turns a payload that was written to `buf` behind a gap of [`HEAD_GAP`]
@@ -368,6 +373,9 @@ impl<R: Role, X: Extension> Connection<R, X> {
     ) -> Result<usize, SendError> {
         let (len, sent) = self.sending.close(code, reason, out)?;
         self.receiving.close_sent(sent);
+        if self.state() == State::Closed {
+            self.sending.take(Obligation(Owed::PeerClosed));
+        }
         Ok(len)
     }
 

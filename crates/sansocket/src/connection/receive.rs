@@ -124,7 +124,8 @@ impl<R: Role, X: Extension> ReceiveHalf<R, X> {
         };
         let rules = rules::<R, X>(&self.limits, self.leniency, incoming);
         let (len, frame_offset) = (buf.len(), self.offset);
-        self.begun = false;
+        // An empty call changes nothing.
+        let begun = core::mem::take(&mut self.begun) && len == 0;
         match decoder.decode(buf, &rules) {
             Ok(Decoded::Data { part, rest }) => {
                 self.offset += (len - rest.len()) as u64;
@@ -147,7 +148,7 @@ impl<R: Role, X: Extension> ReceiveHalf<R, X> {
                 Ok(Received { event: Some(event), rest, need: 0 })
             }
             Ok(Decoded::Incomplete { rest, need, control }) => {
-                self.begun = !rest.is_empty();
+                self.begun = begun || !rest.is_empty();
                 self.check_incomplete(control, rest, &mut owed)?;
                 Ok(Received { event: None, rest, need })
             }
@@ -195,6 +196,12 @@ impl<R: Role, X: Extension> ReceiveHalf<R, X> {
             State::Closed => failure,
             _ => self.fail(failure, &mut owed),
         }
+    }
+
+    /// The transport took bytes of ours while a keep-alive Ping still waited behind
+    /// them: the peer reads, and its time to answer the Ping has not begun.
+    pub fn note_transmitted(&mut self) {
+        self.timers.note_life();
     }
 
     /// The sending half sent a Close frame, perhaps in the place of one that was
