@@ -210,11 +210,8 @@ pub fn connect_over<T: Transport>(
         receive_answer(&mut transport, handshake, |negotiated| {
             Connection::new(negotiated, role, &options.settings.config)
         })?;
-    let socket = WebSocket::from_connection(transport, connection, &options.settings, leftover);
-    socket.map(|socket| socket.with_response(response)).map_err(|error| match error {
-        crate::Error::Io(error) => ConnectError::Io(error),
-        other => ConnectError::Io(io::Error::other(other)),
-    })
+    let socket = WebSocket::from_connection(transport, connection, &options.settings, leftover)?;
+    Ok(socket.with_response(response))
 }
 
 /// Reads until the handshake has its answer.

@@ -2,6 +2,8 @@
 //! made, and the transport that takes them.
 
 use std::io::{self, IoSlice};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use sansocket::{
@@ -11,7 +13,7 @@ use sansocket::{
 
 use crate::clock::is_nothing;
 use crate::error::Error;
-use crate::pump::Counters;
+use crate::pump::{Counters, Otherwise, Reply};
 use crate::transport::Transport;
 
 /// What is sent goes through here, in order.
@@ -30,6 +32,10 @@ pub(crate) struct Outbox<T, R, X> {
     unflushed: bool,
     /// Writing failed once: the peer cannot be told anything any more.
     broken: Option<Broken>,
+    taken: Arc<AtomicU64>,
+    pub(crate) taken_before: u64,
+    /// A Close that the receiving side has still to be told of.
+    pub(crate) told: Option<CloseSent>,
     pub(crate) counters: Counters,
 }
 
@@ -67,6 +73,9 @@ impl<T: Transport, R: Role, X: Extension> Outbox<T, R, X> {
             blocked_since: None,
             unflushed: false,
             broken: None,
+            taken: Arc::default(),
+            taken_before: 0,
+            told: None,
             counters: Counters::default(),
         }
     }
@@ -90,6 +99,10 @@ impl<T: Transport, R: Role, X: Extension> Outbox<T, R, X> {
         self.check_unbroken()?;
         let len = message.len();
         if len > COALESCED_MAX {
+            // A head would continue the message, and end it.
+            if let Some(kind) = self.half.message_under_way() {
+                return Err(SendError::MessageUnderWay { kind }.into());
+            }
             let mut head = self.half.head(message.kind(), Fin::Last, len as u64)?;
             self.bytes.extend_from_slice(head.as_bytes());
             if R::MASKS {
@@ -147,7 +160,8 @@ impl<T: Transport, R: Role, X: Extension> Outbox<T, R, X> {
         &mut self,
         code: Option<CloseCode>,
         reason: &str,
-    ) -> Result<CloseSent, SendError> {
+    ) -> Result<CloseSent, Error> {
+        self.check_unbroken()?;
         let mut told = None;
         self.encode(CONTROL_LEN_MAX, |half, out| {
             let (len, sent) = half.close(code, reason, out)?;
@@ -155,7 +169,18 @@ impl<T: Transport, R: Role, X: Extension> Outbox<T, R, X> {
             Ok(len)
         })?;
         self.counters.frames_sent += 1;
-        told.ok_or(SendError::Closed)
+        Ok(told.ok_or(SendError::Closed)?)
+    }
+
+    /// Answers the peer's Close. Refused if a Close was sent already, or the code is
+    /// not ours to send: then the engine's own answer stands, and without one the
+    /// Close is empty.
+    pub(crate) fn reply(&mut self, reply: &Reply) -> Option<CloseSent> {
+        let sent = self.close(reply.code, &reply.reason);
+        match reply.otherwise {
+            Otherwise::Engine => sent.ok(),
+            Otherwise::Empty => sent.or_else(|_| self.close(None, "")).ok(),
+        }
     }
 
     /// Writes everything encoded and owed, for as long as there is progress.
@@ -164,19 +189,30 @@ impl<T: Transport, R: Role, X: Extension> Outbox<T, R, X> {
         Ok(())
     }
 
-    /// Writes what can be written until the first write that blocks for the
-    /// transport's write timeout, which is short.
+    /// Writes what can be written within a slice of time, or until the first write
+    /// that blocks for the transport's write timeout, which is no longer.
     pub(crate) fn try_flush(&mut self) -> Result<Flushed, Error> {
         self.check_unbroken()?;
+        let start = Instant::now();
         loop {
             self.encode_owed();
             if self.backlog() == 0 && !self.unflushed {
                 return Ok(Flushed::All);
             }
-            if self.write_once(&[])?.is_none() {
+            if self.write_once(&[])?.is_none() || start.elapsed() >= SLICE {
                 return Ok(Flushed::Blocked);
             }
         }
+    }
+
+    /// How many bytes the transport took, for those who cannot ask the outbox.
+    pub(crate) fn taken(&self) -> Arc<AtomicU64> {
+        self.taken.clone()
+    }
+
+    /// Whether the transport was given up since it took nothing.
+    pub(crate) fn is_stalled(&self) -> bool {
+        self.broken == Some(Broken::Stalled)
     }
 
     /// Whether the last write blocked.
@@ -270,6 +306,7 @@ impl<T: Transport, R: Role, X: Extension> Outbox<T, R, X> {
         self.blocked_since = None;
         self.unflushed |= len > 0;
         self.counters.bytes_sent += len as u64;
+        self.taken.fetch_add(len as u64, Ordering::Relaxed);
         self.written += len.min(backlog);
         // Moved at most as often as written: the rest is no longer than what went.
         if self.written >= self.bytes.len() / 2 {

@@ -76,14 +76,37 @@ pub(crate) trait Link {
     /// Whether the transport took nothing when it was last tried.
     fn is_blocked(&mut self) -> bool;
 
-    /// Answers the peer's Close in place of the engine.
-    fn reply(&mut self, code: Option<CloseCode>, reason: &str) -> Option<CloseSent>;
+    /// Answers the peer's Close, in place of the engine if that would.
+    fn reply(&mut self, reply: Reply);
+
+    /// Whether bytes were written, since the last call, while something owed waited.
+    fn has_transmitted(&mut self) -> bool;
+
+    /// Whether the transport was given up since it took nothing.
+    fn is_stalled(&mut self) -> bool;
 
     /// The end is near: whatever blocks may block only this long.
     fn hurry(&mut self, patience: Duration);
 
     /// Nothing more will be written. Fails if the peer cannot be told that.
     fn shutdown_write(&mut self) -> io::Result<()>;
+}
+
+/// What to answer to the peer's Close: its own code and reason.
+#[derive(Debug)]
+pub(crate) struct Reply {
+    pub(crate) code: Option<CloseCode>,
+    pub(crate) reason: String,
+    pub(crate) otherwise: Otherwise,
+}
+
+/// What stands if that cannot be sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Otherwise {
+    /// The engine's own answer.
+    Engine,
+    /// A Close without a code: the engine was told to give no answers.
+    Empty,
 }
 
 /// The receiving side.
@@ -187,10 +210,7 @@ impl<R: Role, X: Extension> Pump<R, X> {
         if let Some(closed) = &self.ended {
             return Err(ended(closed));
         }
-        if inbox.tag() != self.tag && (self.holding || !inbox.is_idle()) {
-            return Err(Error::ForeignInbox);
-        }
-        inbox.set_tag(self.tag);
+        self.enter(inbox)?;
         if !self.leftover.is_empty() {
             self.counters.bytes_received += self.leftover.len() as u64;
             inbox.extend(&std::mem::take(&mut self.leftover));
@@ -206,6 +226,20 @@ impl<R: Role, X: Extension> Pump<R, X> {
         result
     }
 
+    /// Makes `inbox` this connection's, if it may be.
+    pub(crate) fn enter(&mut self, inbox: &mut Inbox) -> Result<(), Error> {
+        if inbox.tag() == self.tag {
+            return Ok(());
+        }
+        if self.holding || !inbox.is_idle() {
+            return Err(Error::ForeignInbox);
+        }
+        // A new one, since the inbox before still has the old.
+        self.tag = NEXT_TAG.fetch_add(1, Ordering::Relaxed);
+        inbox.set_tag(self.tag);
+        Ok(())
+    }
+
     fn pump<L: Link>(
         &mut self,
         link: &mut L,
@@ -215,7 +249,8 @@ impl<R: Role, X: Extension> Pump<R, X> {
         loop {
             match advance(&mut self.half, link, inbox) {
                 Ok(ready @ (Ready::Message | Ready::Data)) => {
-                    self.counters.messages_received += u64::from(ready == Ready::Message);
+                    let whole = ready == Ready::Message || inbox.ends_message();
+                    self.counters.messages_received += u64::from(whole);
                     self.deliver(link);
                     return Ok(());
                 }
@@ -267,9 +302,15 @@ impl<R: Role, X: Extension> Pump<R, X> {
                 self.full_reads = 0;
                 Ok(())
             }
-            Ok(Read::End) => {
+            Ok(Read::End) if !link.is_stalled() => {
                 self.half.receive_end(|obligation| link.oblige(obligation));
                 Err(self.over(link))
+            }
+            Ok(Read::End) => {
+                // It was our own end, of a sender that had waited for too long.
+                self.half.receive_reset(|obligation| link.oblige(obligation));
+                self.finish(link);
+                Err(Error::WriteStalled)
             }
             Err(error) => {
                 self.half.receive_reset(|obligation| link.oblige(obligation));
@@ -287,10 +328,19 @@ impl<R: Role, X: Extension> Pump<R, X> {
     }
 
     fn pass_time(&mut self, link: &mut impl Link) -> Result<(), Failure> {
+        self.learn(link);
+        if link.has_transmitted() {
+            // A Ping that waits behind a large message is not yet asked.
+            self.half.note_transmitted();
+        }
+        self.half.handle_timeout(self.looked_at, |obligation| link.oblige(obligation))
+    }
+
+    /// What the sending side did, this side must know.
+    fn learn(&mut self, link: &mut impl Link) {
         if let Some(sent) = link.close_sent() {
             self.close_sent(sent);
         }
-        self.half.handle_timeout(self.looked_at, |obligation| link.oblige(obligation))
     }
 
     /// How long to wait for bytes: until the next deadline, but not for long while
@@ -332,16 +382,13 @@ impl<R: Role, X: Extension> Pump<R, X> {
             Some(Delivery::Close(frame)) => frame,
             _ => None,
         };
-        let reason = frame.map_or("", |frame| frame.reason);
-        let mut sent = link.reply(frame.map(|frame| frame.code), reason);
-        if sent.is_none() && self.half.state() == State::CloseReceived {
-            // `Replies::Manual`, and a code that is not ours to send.
-            sent = link.reply(None, "");
-        }
-        if let Some(sent) = sent {
-            self.half.close_sent(sent);
-        }
-        let reason = reason.to_owned();
+        let reason = frame.map_or("", |frame| frame.reason).to_owned();
+        let otherwise = match self.half.state() {
+            State::CloseReceived => Otherwise::Empty,
+            _ => Otherwise::Engine,
+        };
+        let code = frame.map(|frame| frame.code);
+        link.reply(Reply { code, reason: reason.clone(), otherwise });
         let mut closed = self.finish(link);
         closed.reason = reason;
         self.ended = Some(closed.clone());
@@ -361,6 +408,7 @@ impl<R: Role, X: Extension> Pump<R, X> {
     /// is ended, so that a reset does not overtake our Close; the peer may end its
     /// own, within the engine's bounds of bytes and time (section 7.1.1).
     pub(crate) fn finish(&mut self, link: &mut impl Link) -> Closed {
+        self.learn(link);
         link.hurry(PATIENCE);
         // The peer's time to end the transport begins now, not when the program
         // last looked.

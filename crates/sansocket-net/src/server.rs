@@ -175,11 +175,8 @@ pub fn accept_with<T: Transport>(
     match open(&mut transport, options, decide) {
         Ok((connection, response, leftover)) => {
             let settings = &options.settings;
-            let socket = WebSocket::from_connection(transport, connection, settings, leftover);
-            socket.map(|socket| socket.with_response(response)).map_err(|error| match error {
-                crate::Error::Io(error) => AcceptError::Io(error),
-                other => AcceptError::Io(std::io::Error::other(other)),
-            })
+            let socket = WebSocket::from_connection(transport, connection, settings, leftover)?;
+            Ok(socket.with_response(response))
         }
         Err(error) => {
             if !matches!(error, AcceptError::Io(_) | AcceptError::Incomplete) {

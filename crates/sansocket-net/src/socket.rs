@@ -10,7 +10,7 @@ use sansocket::{
 
 use crate::error::{Closed, Error};
 use crate::outbox::{Flushed, Outbox, SLICE};
-use crate::pump::{Counters, HandshakeResponse, Link, Pump, Settings};
+use crate::pump::{Counters, HandshakeResponse, Link, Pump, Reply, Settings};
 use crate::split::{self, Halves};
 use crate::transport::{SplitTransport, Transport};
 
@@ -54,15 +54,15 @@ impl<T: Transport, R: Role, X: Extension> WebSocket<T, R, X> {
     ///
     /// # Errors
     ///
-    /// [`Error::Io`] if the transport's write timeout cannot be set.
+    /// If the transport's write timeout cannot be set.
     pub fn from_connection(
         mut transport: T,
         connection: Connection<R, X>,
         settings: &Settings,
         leftover: Vec<u8>,
-    ) -> Result<Self, Error> {
+    ) -> io::Result<Self> {
         let stall = settings.write_stall;
-        transport.set_write_timeout(Some(stall.min(SLICE))).map_err(Error::Io)?;
+        transport.set_write_timeout(Some(stall.min(SLICE)))?;
         let (receiving, sending) = connection.into_split();
         let live = Live {
             pump: Pump::new(receiving, leftover),
@@ -169,10 +169,14 @@ impl<T: Transport, R: Role, X: Extension> WebSocket<T, R, X> {
         code: CloseCode,
         reason: &str,
     ) -> Result<Closed, Error> {
-        if self.state() == State::Open {
-            match self.close_send(code, reason) {
+        let Live { pump, outbox } = self.live();
+        if pump.state() == State::Open {
+            pump.enter(inbox)?;
+            // Written while the answer is waited for.
+            match outbox.close(Some(code), reason) {
+                Ok(sent) => pump.close_sent(sent),
                 // The peer may have said why it does not take it.
-                Ok(()) | Err(Error::Io(_) | Error::WriteStalled) => {}
+                Err(Error::Io(_) | Error::WriteStalled) => {}
                 Err(error) => return Err(error),
             }
         }
@@ -194,8 +198,9 @@ impl<T: Transport, R: Role, X: Extension> WebSocket<T, R, X> {
     pub fn close_send(&mut self, code: CloseCode, reason: &str) -> Result<(), Error> {
         let Live { pump, outbox } = self.live();
         let sent = outbox.close(Some(code), reason)?;
+        let flushed = outbox.flush();
         pump.close_sent(sent);
-        outbox.flush()
+        flushed
     }
 
     /// Drops the connection without a Close frame.
@@ -261,7 +266,7 @@ impl<T: SplitTransport, R: Role, X: Extension> WebSocket<T, R, X> {
     pub fn split(mut self) -> Result<Halves<T, R, X>, Error> {
         let other = self.live().outbox.transport.try_clone().map_err(Error::Io)?;
         let Live { pump, outbox } = self.take();
-        split::split(pump, outbox, other).map_err(Error::Io)
+        Ok(split::split(pump, outbox, other))
     }
 }
 
@@ -306,7 +311,7 @@ impl<T: Transport, R: Role, X: Extension> Link for Outbox<T, R, X> {
     }
 
     fn close_sent(&mut self) -> Option<CloseSent> {
-        None // told by `close_send`
+        self.told.take()
     }
 
     fn flush(&mut self) -> Result<Flushed, Error> {
@@ -317,10 +322,17 @@ impl<T: Transport, R: Role, X: Extension> Link for Outbox<T, R, X> {
         Outbox::is_blocked(self)
     }
 
-    fn reply(&mut self, code: Option<CloseCode>, reason: &str) -> Option<CloseSent> {
-        // Refused if a Close was sent already, or the code is not ours to send:
-        // then the engine's own answer stands.
-        self.close(code, reason).ok()
+    fn reply(&mut self, reply: Reply) {
+        self.told = Outbox::reply(self, &reply);
+    }
+
+    fn has_transmitted(&mut self) -> bool {
+        let before = std::mem::replace(&mut self.taken_before, self.counters.bytes_sent);
+        self.is_blocked() && before != self.counters.bytes_sent
+    }
+
+    fn is_stalled(&mut self) -> bool {
+        Outbox::is_stalled(self)
     }
 
     fn hurry(&mut self, patience: Duration) {

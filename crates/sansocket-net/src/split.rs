@@ -8,6 +8,7 @@
 //! into the slot once more, so that nothing stays there.
 
 use std::io;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::Duration;
 
@@ -18,7 +19,7 @@ use sansocket::{
 
 use crate::error::Error;
 use crate::outbox::{Flushed, Outbox};
-use crate::pump::{Counters, Link, Pump};
+use crate::pump::{Counters, Link, Pump, Reply};
 use crate::transport::SplitTransport;
 
 /// The half that receives, keeps the time and answers Pings.
@@ -44,12 +45,18 @@ pub type Halves<T, R, X = NoExtension> = (Receiver<T, R, X>, Sender<T, R, X>);
 struct Shared<T, R, X> {
     outbox: Mutex<Outbox<T, R, X>>,
     slot: Mutex<Slot>,
+    /// How many bytes the transport took; kept by the outbox.
+    taken: Arc<AtomicU64>,
+    /// A sender gave the transport up.
+    stalled: AtomicBool,
 }
 
 /// What one side has for the other.
 #[derive(Debug, Default)]
 struct Slot {
     owed: Vec<Obligation>,
+    /// The answer to the peer's Close, for after that.
+    reply: Option<Reply>,
     close_sent: Option<CloseSent>,
 }
 
@@ -58,19 +65,33 @@ struct Slot {
 struct ReceiverSide<T, R, X> {
     transport: T,
     shared: Arc<Shared<T, R, X>>,
+    /// Not yet in the slot: the answer to a Close must not be there without its
+    /// reason.
+    owed: Vec<Obligation>,
     flushed: bool,
+    taken_before: u64,
 }
 
 pub(crate) fn split<T: SplitTransport, R: Role, X: Extension>(
     mut pump: Pump<R, X>,
     outbox: Outbox<T, R, X>,
     reading: T,
-) -> io::Result<Halves<T, R, X>> {
+) -> Halves<T, R, X> {
     pump.wake_every(WAKE_EVERY);
-    let outbox = Mutex::new(outbox);
-    let shared = Arc::new(Shared { outbox, slot: Mutex::default() });
-    let side = ReceiverSide { transport: reading, shared: shared.clone(), flushed: true };
-    Ok((Receiver { pump, side }, Sender { shared }))
+    let shared = Arc::new(Shared {
+        taken: outbox.taken(),
+        outbox: Mutex::new(outbox),
+        slot: Mutex::default(),
+        stalled: AtomicBool::new(false),
+    });
+    let side = ReceiverSide {
+        transport: reading,
+        shared: shared.clone(),
+        owed: Vec::new(),
+        flushed: false, // of what was owed before, perhaps
+        taken_before: 0,
+    };
+    (Receiver { pump, side }, Sender { shared })
 }
 
 impl<T: SplitTransport, R: Role, X: Extension> Receiver<T, R, X> {
@@ -197,23 +218,36 @@ impl<T: SplitTransport, R: Role, X: Extension> Shared<T, R, X> {
         let mut outbox = self.outbox();
         self.hand_over(&mut outbox);
         let done = work(&mut outbox);
-        if let Err(Error::WriteStalled) = done {
-            // The receiver blocks in reading, and the connection is given up.
-            let _ = outbox.transport.shutdown_both();
-        }
+        self.end_if_stalled(&mut outbox);
         drop(outbox);
         // The receiver may have come in between, and found the outbox taken.
-        while !self.slot().owed.is_empty() {
+        while self.slot().is_waiting() {
             let Some(mut outbox) = self.try_outbox() else { break };
             self.hand_over(&mut outbox);
-            outbox.flush()?;
+            // What this comes to, the receiver reports.
+            let _ = outbox.flush();
+            self.end_if_stalled(&mut outbox);
         }
         done
     }
 
+    /// The receiver blocks in reading, and would not learn that it is over.
+    fn end_if_stalled(&self, outbox: &mut Outbox<T, R, X>) {
+        if outbox.is_stalled() {
+            self.stalled.store(true, Ordering::Relaxed);
+            let _ = outbox.transport.shutdown_both();
+        }
+    }
+
     fn hand_over(&self, outbox: &mut Outbox<T, R, X>) {
-        for obligation in self.slot().owed.drain(..) {
+        let mut slot = self.slot();
+        for obligation in slot.owed.drain(..) {
             outbox.take(obligation);
+        }
+        if let Some(reply) = slot.reply.take()
+            && let Some(sent) = outbox.reply(&reply)
+        {
+            slot.close_sent = Some(sent);
         }
     }
 
@@ -236,6 +270,21 @@ impl<T: SplitTransport, R: Role, X: Extension> Shared<T, R, X> {
     }
 }
 
+impl Slot {
+    fn is_waiting(&self) -> bool {
+        !self.owed.is_empty() || self.reply.is_some()
+    }
+}
+
+impl<T: SplitTransport, R: Role, X: Extension> ReceiverSide<T, R, X> {
+    /// Leaves in the slot what is owed, for whoever has the outbox next.
+    fn hand_in(&mut self, reply: Option<Reply>) {
+        let mut slot = self.shared.slot();
+        slot.owed.append(&mut self.owed);
+        slot.reply = reply.or(slot.reply.take());
+    }
+}
+
 impl<T: SplitTransport, R: Role, X: Extension> Link for ReceiverSide<T, R, X> {
     type Transport = T;
 
@@ -244,19 +293,20 @@ impl<T: SplitTransport, R: Role, X: Extension> Link for ReceiverSide<T, R, X> {
     }
 
     fn oblige(&mut self, obligation: Obligation) {
+        self.flushed = false;
+        if !obligation.is_pong() {
+            self.owed.push(obligation);
+            return;
+        }
         if let Some(mut outbox) = self.shared.try_outbox() {
             self.shared.hand_over(&mut outbox);
             outbox.take(obligation);
-            self.flushed = false;
             return;
         }
         let mut slot = self.shared.slot();
-        if obligation.is_pong() {
-            // §5.5.3: the latest stands for all.
-            slot.owed.retain(|owed| !owed.is_pong());
-        }
+        // §5.5.3: the latest stands for all.
+        slot.owed.retain(|owed| !owed.is_pong());
         slot.owed.push(obligation);
-        self.flushed = false;
     }
 
     fn close_sent(&mut self) -> Option<CloseSent> {
@@ -267,6 +317,7 @@ impl<T: SplitTransport, R: Role, X: Extension> Link for ReceiverSide<T, R, X> {
         if self.flushed {
             return Ok(Flushed::All);
         }
+        self.hand_in(None);
         let Some(mut outbox) = self.shared.try_outbox() else {
             return Ok(Flushed::Blocked); // whoever has it takes our obligations along
         };
@@ -280,10 +331,19 @@ impl<T: SplitTransport, R: Role, X: Extension> Link for ReceiverSide<T, R, X> {
         self.shared.try_outbox().is_none_or(|outbox| outbox.is_blocked())
     }
 
-    fn reply(&mut self, code: Option<CloseCode>, reason: &str) -> Option<CloseSent> {
-        let mut outbox = self.shared.try_outbox()?;
-        self.shared.hand_over(&mut outbox);
-        outbox.close(code, reason).ok()
+    fn reply(&mut self, reply: Reply) {
+        self.flushed = false;
+        self.hand_in(Some(reply));
+    }
+
+    fn has_transmitted(&mut self) -> bool {
+        let taken = self.shared.taken.load(Ordering::Relaxed);
+        let before = std::mem::replace(&mut self.taken_before, taken);
+        !self.flushed && before != taken
+    }
+
+    fn is_stalled(&mut self) -> bool {
+        self.shared.stalled.load(Ordering::Relaxed)
     }
 
     fn hurry(&mut self, _: Duration) {

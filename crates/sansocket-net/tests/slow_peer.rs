@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use sansocket::{Fin, Inbox, Kind, Message, Server};
+use sansocket::{Cause, CloseCode, Fin, Inbox, Kind, Message, SendError, Server};
 use sansocket_net::{Error, Settings, SplitTransport, Transport};
 use support::{PATIENCE, frame, open_with, pair, quiet, spawn};
 
@@ -176,6 +176,51 @@ fn a_peer_that_only_talks_is_given_up_over_a_socket_too() {
     let round = [masked(0x89, &[b'x'; 125]), masked(0x82, b".")].concat().repeat(100);
     while peer.write_all(&round).is_ok() {}
     assert!(matches!(receiving.join(), Error::WriteStalled | Error::Io(_)));
+}
+
+// T08: the close deadline is kept although the Close cannot be written.
+#[test]
+fn a_close_that_cannot_be_written_is_given_up_at_its_deadline() {
+    let config = quiet().close_timeout(STALL);
+    let mut socket = open_with::<Server, _>(Deaf::new(b""), &config, &settings(PATIENCE));
+    let closed = socket.close(&mut Inbox::new(), CloseCode::NORMAL, "").expect("an end");
+    assert_eq!(closed.cause(), Cause::CloseTimeout);
+}
+
+// 6455-5.4-08
+#[test]
+fn a_large_message_does_not_end_the_fragmented_one_under_way() {
+    let (mut socket, mut peer) = pair::<Server>(&quiet());
+    socket.send_fragment(Kind::Text, Fin::More, b"begun, ").expect("open");
+    let refused = socket.send(&support::text(20_000)).expect_err("one is under way");
+    let under_way = SendError::MessageUnderWay { kind: Kind::Text };
+    assert!(matches!(refused, Error::Send(error) if error == under_way));
+    socket.send_fragment(Kind::Text, Fin::Last, b"ended").expect("open");
+    assert_eq!((peer.next().payload, peer.next().payload), (b"begun, ".into(), b"ended".into()));
+}
+
+#[test]
+fn two_inboxes_of_one_connection_do_not_mix_its_bytes() {
+    let (mut socket, mut peer) = pair::<Server>(&quiet());
+    let (mut one, mut other) = (Inbox::new(), Inbox::new());
+    peer.text("1");
+    assert_eq!(socket.receive(&mut one).expect("a message"), Message::Text("1"));
+    peer.write(&["2", "3"].map(|text| peer.frame(0x81, text.as_bytes())).concat());
+    assert_eq!(socket.receive(&mut other).expect("a message"), Message::Text("2"));
+    if !other.is_idle() {
+        assert!(matches!(socket.receive(&mut one), Err(Error::ForeignInbox)));
+    }
+    assert_eq!(socket.receive(&mut other).expect("a message"), Message::Text("3"));
+}
+
+// F19: 6455-8.1-01; P5, P7
+#[test]
+fn a_piece_before_a_bad_byte_is_just_what_came_before_it() {
+    let (mut socket, mut peer) = pair::<Server>(&quiet());
+    peer.send(0x81, b"abc\xffDEFGH");
+    let mut inbox = Inbox::new();
+    assert_eq!(socket.receive_piece(&mut inbox).expect("what is valid").bytes(), b"abc");
+    assert!(matches!(socket.receive_piece(&mut inbox), Err(Error::Failed(_))));
 }
 
 // Whose an inbox is does not depend on how much is in it.

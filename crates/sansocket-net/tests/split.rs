@@ -2,12 +2,13 @@
 
 mod support;
 
+use std::io::Read;
 use std::net::TcpStream;
 use std::time::Duration;
 
 use sansocket::{
-    Cause, CloseCode, Config, Fin, Inbox, KeepAlive, Kind, Message, OwnedMessage, Prepared, Rule,
-    SendError, Server, State,
+    Cause, CloseCode, Config, Fin, Inbox, KeepAlive, Kind, Message, OwnedMessage, Prepared,
+    Replies, Rule, SendError, Server, State,
 };
 use sansocket_net::{Closed, Counters, Error, Receiver, Sender, Settings, WebSocket};
 use support::{
@@ -314,8 +315,72 @@ fn a_sender_that_stalls_ends_the_connection_for_the_receiver_too() {
     assert!(matches!(error, Error::WriteStalled), "{error:?}");
     let (messages, error) = receiver.join();
     assert_eq!(messages, [OwnedMessage::Text("before".into())]);
-    assert_eq!(closed(error).code(), CloseCode::ABNORMAL);
+    assert!(matches!(error, Error::WriteStalled), "{error:?}");
     drop(peer);
+}
+
+// 6455-5.5.1-08; with replies left to the application too, which is not asked here
+#[test]
+fn the_peers_close_is_answered_with_code_and_reason_beside_a_busy_sender() {
+    for replies in [Replies::Automatic, Replies::Manual] {
+        for _ in 0..10 {
+            let ((receiver, sender), mut peer) = split::<Server>(&quiet().replies(replies));
+            let receiver = receiving(receiver);
+            let sending = spawn(move || while sender.send("busy").is_ok() {});
+            peer.next();
+            peer.close(4000, "enough");
+            let last = peer.rest().pop().expect("a Close at least");
+            assert_eq!(last.in_words(), "close 4000 enough");
+            drop(peer);
+            sending.join();
+            let closed = closed(receiver.join().1);
+            assert!(closed.is_clean());
+            assert_eq!(closed.closure().sent(), Some(CloseCode::new(4000)));
+        }
+        // And beside one that does nothing.
+        let ((receiver, _sender), mut peer) = split::<Server>(&quiet().replies(replies));
+        let receiver = receiving(receiver);
+        peer.close(4000, "enough");
+        assert_eq!(words(&peer.rest()), "close 4000 enough");
+        drop(peer);
+        assert!(closed(receiver.join().1).is_clean());
+    }
+}
+
+// T12: the peer leaves, and our Close is remembered.
+#[test]
+fn a_senders_close_is_known_when_the_peer_just_leaves() {
+    let ((receiver, sender), mut peer) = split::<Server>(&quiet());
+    sender.close(CloseCode::NORMAL, "").expect("open");
+    assert_eq!(peer.next().in_words(), "close 1000");
+    peer.end();
+    let closed = closed(receiving(receiver).join().1);
+    assert_eq!(closed.closure().sent(), Some(CloseCode::NORMAL));
+    assert_eq!(closed.cause(), Cause::TransportEnded);
+}
+
+// T03, T04: a Ping that waits behind a large message is not yet asked.
+#[test]
+fn a_peer_that_takes_long_over_a_large_message_is_not_dead() {
+    let silence = Duration::from_millis(40);
+    let config =
+        Config::new().keep_alive(KeepAlive::PingPong { interval: silence, timeout: silence });
+    let ((mut receiver, sender), mut peer) = split::<Server>(&config);
+    let len = 8 << 20;
+    let sending = spawn(move || sender.send(&vec![7; len]).map(|()| sender));
+    let reading = spawn(move || {
+        // Small reads make it take a good while longer than the silence.
+        let (mut left, mut chunk) = (len + 10, [0; 512]);
+        while left > 0 {
+            left -= peer.stream.read(&mut chunk[..left.min(512)]).expect("more of it");
+        }
+        while peer.next().first != 0x89 {}
+        peer.close(1000, "");
+        peer
+    });
+    let closed = closed(receiver.receive(&mut Inbox::new()).expect_err("no message"));
+    assert_eq!(closed.code(), CloseCode::NORMAL);
+    drop((sending.join().expect("it was taken"), reading.join()));
 }
 
 #[test]

@@ -6,8 +6,8 @@
 mod support;
 
 use sansocket::{
-    Assembled, Assembler, Config, Connection, Delivery, Event, Fin, FrameStart, Inbox, Kind,
-    Message, Position, Ready, SendError, Server, Transmit,
+    Assembled, Assembler, Config, Connection, Delivery, Event, Fin, FrameStart, Inbox, InboxError,
+    Kind, Message, Position, Ready, SendError, Server, Transmit,
 };
 use support::{
     Embedder, Endpoint, Part, Seen, TestClient, check, check_both, frames, in_both_roles, messages,
@@ -334,4 +334,65 @@ fn long_frames_are_the_same_however_they_are_cut() {
     let longest =
         [Frame(0x89, &[b'p'; 125]), Frame(0x88, &[&b"\x03\xe8"[..], &[b'r'; 123]].concat())];
     assert_eq!(check::<Server>(&Config::new(), &Server::from_peer(&longest)).failure, None);
+}
+
+// F19: 6455-8.1-01; P5 and P7. The rest begins behind the whole chunk, the piece
+// ends before the bad byte.
+#[test]
+fn an_inbox_lends_the_piece_before_a_bad_byte_and_no_other() {
+    let stream = Server::from_peer(&[Frame(0x01, b"abc\xffDEFGH")]);
+    let mut inbox = Inbox::new();
+    let fill = |inbox: &mut Inbox, bytes: &[u8]| {
+        inbox.spare()[..bytes.len()].copy_from_slice(bytes);
+        inbox.filled(bytes.len());
+    };
+    let mut connection = open::<Server>(&Config::new());
+    fill(&mut inbox, &stream);
+    assert_eq!(inbox.advance_piece(&mut connection), Ok(Ready::Data));
+    assert_eq!(inbox.data().expect("a piece").bytes(), b"abc");
+    assert!(inbox.advance_piece(&mut connection).is_err());
+
+    // Another connection finds nothing of it.
+    inbox.discard();
+    let mut connection = open::<Server>(&Config::new());
+    fill(&mut inbox, &stream);
+    assert!(inbox.advance(&mut connection).is_err());
+    inbox.discard();
+    assert!(inbox.is_idle());
+    let mut connection = open::<Server>(&Config::new());
+    fill(&mut inbox, &Server::from_peer(&[Frame(0x01, b"x"), Frame(0x80, b"y")]));
+    assert_eq!(inbox.advance(&mut connection), Ok(Ready::Message));
+    assert_eq!(inbox.delivery(), Some(Delivery::Message(Message::Text("xy"))));
+}
+
+#[test]
+fn a_message_is_finished_in_the_way_it_was_begun() {
+    let stream = Server::from_peer(&[Frame(0x01, b"be"), Frame(0x80, b"gun")]);
+    let (first, second) = stream.split_at(stream.len() - 9);
+    let mut connection = open::<Server>(&Config::new());
+    let mut inbox = Inbox::new();
+    inbox.extend(first);
+    assert_eq!(inbox.advance(&mut connection), Ok(Ready::Need));
+    assert_eq!(inbox.advance_piece(&mut connection), Err(InboxError::MessageUnderWay));
+    inbox.extend(second);
+    assert_eq!(inbox.advance(&mut connection), Ok(Ready::Message));
+
+    let mut connection = open::<Server>(&Config::new());
+    inbox.extend(&stream);
+    assert_eq!(inbox.advance_piece(&mut connection), Ok(Ready::Data));
+    assert_eq!(inbox.advance(&mut connection), Err(InboxError::PiecesUnderWay));
+    assert_eq!(inbox.advance_piece(&mut connection), Ok(Ready::Data));
+    assert!(inbox.ends_message());
+}
+
+// P3: a reused inbox does not grow with what it was used for.
+#[test]
+fn an_inbox_starts_anew_for_each_connection() {
+    let mut inbox = Inbox::new();
+    let room = inbox.spare().len();
+    for _ in 0..100 {
+        inbox.extend(&[0; 4096]);
+        inbox.discard();
+    }
+    assert_eq!(inbox.spare().len(), room);
 }
