@@ -129,7 +129,8 @@ mod unchecked {
         // Close reason in `close_code::check_body`, and a message's pieces are
         // joined only where the state after one is the state before the next
         // (`Data::follows`). No one else can write the bytes in between: they
-        // are borrowed or private.
+        // are borrowed or private. An `Inbox`, which keeps bytes and proof apart,
+        // is filled by the engine's own calls, and finds each slice by its address.
         unsafe { core::str::from_utf8_unchecked(checked) }
     }
 }

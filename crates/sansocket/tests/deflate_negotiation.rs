@@ -2,10 +2,14 @@
 
 #![cfg(feature = "deflate")]
 
+#[path = "support/rows.rs"]
+mod rows;
+
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::select;
+use rows::{rows, text};
 use sansocket::deflate::{
     ClientDeflatePolicy, ContextTakeover, DeflateAgreement, DeflateDirection, DeflateParam,
     DeflateResponseError, ServerDeflatePolicy, WindowBits,
@@ -13,19 +17,6 @@ use sansocket::deflate::{
 use sansocket::handshake::{
     Accept, ExtensionList, HandshakeConfig, HandshakeRule, Incoming, ServerHandshake,
 };
-use toml::Table;
-
-/// The rows of one table of the vectors, of which there must be `count`.
-fn rows(table: &str, count: usize) -> Vec<Table> {
-    let vectors: Table = include_str!("data/vectors.toml").parse().expect("the vectors are TOML");
-    let rows = vectors[table].as_array().expect("an array of tables").clone();
-    assert_eq!(rows.len(), count, "{table}");
-    rows.into_iter().map(|row| row.as_table().expect("a table").clone()).collect()
-}
-
-fn text<'t>(row: &'t Table, key: &str) -> &'t str {
-    row[key].as_str().unwrap_or_else(|| panic!("{key} is no text in {row}"))
-}
 
 fn bits(number: u8) -> WindowBits {
     WindowBits::new(number).expect("9 to 15")

@@ -1,6 +1,10 @@
 //! The examples of RFC 6455, RFC 7692 and RFC 8441 on the opening handshake, and
 //! vectors derived from their grammar, from `data/vectors.toml`.
 
+#[path = "support/rows.rs"]
+mod rows;
+
+use rows::{rows, text};
 use sansocket::Uri;
 use sansocket::handshake::{
     Accept, Answer, ClientHandshake, ClientRequest, ExtensionList, HandshakeConfig, HandshakeRule,
@@ -8,18 +12,6 @@ use sansocket::handshake::{
     extended_connect,
 };
 use toml::{Table, Value};
-
-/// The rows of one table of the vectors, of which there must be `count`.
-fn rows(table: &str, count: usize) -> Vec<Table> {
-    let vectors: Table = include_str!("data/vectors.toml").parse().expect("the vectors are TOML");
-    let rows = vectors[table].as_array().expect("an array of tables").clone();
-    assert_eq!(rows.len(), count, "{table}");
-    rows.into_iter().map(|row| row.as_table().expect("a table").clone()).collect()
-}
-
-fn text<'t>(row: &'t Table, key: &str) -> &'t str {
-    row[key].as_str().unwrap_or_else(|| panic!("{key} is no text in {row}"))
-}
 
 fn strings(value: &Value) -> Vec<&str> {
     let items = value.as_array().expect("an array");

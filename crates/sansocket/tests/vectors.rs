@@ -1,5 +1,7 @@
 //! The test vectors of `data/vectors.toml`, row by row.
 
+#[path = "support/rows.rs"]
+mod all_rows;
 mod support;
 
 use sansocket::frame::{self, Expect, FrameHeader, Leniency, MaskRule, Parsed, Rules};
@@ -9,6 +11,8 @@ use support::{
     Endpoint, Outcome, Part, Piece, Seen, TestClient, check, check_both, open, run, written,
 };
 use toml::{Table, Value};
+
+use all_rows::text;
 
 /// The tables that this file answers for, and how many rows each has.
 const TABLES: &[(&str, usize)] = &[
@@ -358,14 +362,10 @@ fn bad_streams() -> impl Iterator<Item = Table> {
     rows("bad_stream").into_iter().filter(|row| !row.contains_key("extension"))
 }
 
+/// The rows of a table that this file answers for.
 fn rows(name: &str) -> Vec<Table> {
-    let tables: Table = include_str!("data/vectors.toml").parse().expect("TOML");
-    let rows = tables[name].as_array().expect("a table of rows");
-    rows.iter().map(|row| row.as_table().expect("a row").clone()).collect()
-}
-
-fn text<'r>(row: &'r Table, field: &str) -> &'r str {
-    row[field].as_str().expect("a string")
+    let (_, count) = TABLES.iter().find(|(table, _)| *table == name).expect("one of ours");
+    all_rows::rows(name, *count)
 }
 
 fn flag(row: &Table, field: &str) -> bool {
