@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use sansocket::frame::CONTROL_FRAME_LEN_MAX;
 use sansocket::{
     CloseCode, CloseSent, Extension, Fin, HEAD_GAP, Kind, Message, Obligation, Prepared, Role,
     SendError, SendHalf, Server, Transmit,
@@ -32,11 +33,13 @@ pub(crate) struct Outbox<T, R, X> {
     unflushed: bool,
     /// Writing failed once: the peer cannot be told anything any more.
     broken: Option<Broken>,
+    /// How many bytes the transport took; shared with those who cannot wait for the
+    /// outbox.
     taken: Arc<AtomicU64>,
     pub(crate) taken_before: u64,
     /// A Close that the receiving side has still to be told of.
     pub(crate) told: Option<CloseSent>,
-    pub(crate) counters: Counters,
+    counters: Counters,
 }
 
 /// Why nothing can be written any more.
@@ -141,16 +144,20 @@ impl<T: Transport, R: Role, X: Extension> Outbox<T, R, X> {
 
     /// Encodes a Ping and writes it.
     pub(crate) fn ping(&mut self, payload: &[u8]) -> Result<(), Error> {
-        self.check_unbroken()?;
-        self.encode(CONTROL_LEN_MAX, |half, out| half.ping(payload, out))?;
-        self.counters.frames_sent += 1;
-        self.flush()
+        self.send_control(|half, out| half.ping(payload, out))
     }
 
     /// Encodes a Pong and writes it.
     pub(crate) fn pong(&mut self, payload: &[u8]) -> Result<(), Error> {
+        self.send_control(|half, out| half.pong(payload, out))
+    }
+
+    fn send_control(
+        &mut self,
+        encode: impl FnOnce(&mut SendHalf<R, X>, &mut [u8]) -> Result<usize, SendError>,
+    ) -> Result<(), Error> {
         self.check_unbroken()?;
-        self.encode(CONTROL_LEN_MAX, |half, out| half.pong(payload, out))?;
+        self.encode(CONTROL_FRAME_LEN_MAX, encode)?;
         self.counters.frames_sent += 1;
         self.flush()
     }
@@ -163,7 +170,7 @@ impl<T: Transport, R: Role, X: Extension> Outbox<T, R, X> {
     ) -> Result<CloseSent, Error> {
         self.check_unbroken()?;
         let mut told = None;
-        self.encode(CONTROL_LEN_MAX, |half, out| {
+        self.encode(CONTROL_FRAME_LEN_MAX, |half, out| {
             let (len, sent) = half.close(code, reason, out)?;
             told = Some(sent);
             Ok(len)
@@ -205,9 +212,14 @@ impl<T: Transport, R: Role, X: Extension> Outbox<T, R, X> {
         }
     }
 
-    /// How many bytes the transport took, for those who cannot ask the outbox.
-    pub(crate) fn taken(&self) -> Arc<AtomicU64> {
-        self.taken.clone()
+    /// How many bytes the transport took, as it goes on.
+    pub(crate) fn taken(&self) -> &Arc<AtomicU64> {
+        &self.taken
+    }
+
+    /// What was sent so far.
+    pub(crate) fn counters(&self) -> Counters {
+        Counters { bytes_sent: self.taken.load(Ordering::Relaxed), ..self.counters }
     }
 
     /// Whether the transport was given up since it took nothing.
@@ -257,7 +269,7 @@ impl<T: Transport, R: Role, X: Extension> Outbox<T, R, X> {
     /// What is owed stays in the engine, where the latest Pong stands for all, as
     /// long as too much is waiting or nothing can be written any more.
     fn encode_owed(&mut self) {
-        let mut owed = [0; CONTROL_LEN_MAX];
+        let mut owed = [0; CONTROL_FRAME_LEN_MAX];
         while self.backlog() < BACKLOG_MAX
             && self.broken.is_none()
             && let Transmit::Bytes(bytes) = self.half.poll_transmit(&mut owed)
@@ -305,7 +317,6 @@ impl<T: Transport, R: Role, X: Extension> Outbox<T, R, X> {
         let len = result.inspect_err(|error| self.broken = Some(Broken::Io(error.kind())))?;
         self.blocked_since = None;
         self.unflushed |= len > 0;
-        self.counters.bytes_sent += len as u64;
         self.taken.fetch_add(len as u64, Ordering::Relaxed);
         self.written += len.min(backlog);
         // Moved at most as often as written: the rest is no longer than what went.
@@ -383,6 +394,3 @@ const BACKLOG_MAX: usize = 16 * 1024;
 /// How long a single write may block before the thread looks around: for the stall
 /// deadline, and for what there is to read.
 pub(crate) const SLICE: Duration = Duration::from_millis(20);
-
-/// The longest control frame.
-const CONTROL_LEN_MAX: usize = 131;

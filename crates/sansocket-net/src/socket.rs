@@ -1,6 +1,7 @@
 //! A WebSocket on one thread.
 
 use std::io;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use sansocket::{
@@ -218,7 +219,7 @@ impl<T: Transport, R: Role, X: Extension> WebSocket<T, R, X> {
     /// What went through so far.
     pub fn counters(&self) -> Counters {
         let live = self.live.as_ref();
-        live.map(|live| live.pump.counters(&live.outbox.counters)).unwrap_or_default()
+        live.map(|live| live.pump.counters(&live.outbox.counters())).unwrap_or_default()
     }
 
     /// The subprotocol in use.
@@ -327,8 +328,9 @@ impl<T: Transport, R: Role, X: Extension> Link for Outbox<T, R, X> {
     }
 
     fn has_transmitted(&mut self) -> bool {
-        let before = std::mem::replace(&mut self.taken_before, self.counters.bytes_sent);
-        self.is_blocked() && before != self.counters.bytes_sent
+        let taken = self.taken().load(Ordering::Relaxed);
+        let before = std::mem::replace(&mut self.taken_before, taken);
+        self.is_blocked() && before != taken
     }
 
     fn is_stalled(&mut self) -> bool {

@@ -79,7 +79,7 @@ pub(crate) fn split<T: SplitTransport, R: Role, X: Extension>(
 ) -> Halves<T, R, X> {
     pump.wake_every(WAKE_EVERY);
     let shared = Arc::new(Shared {
-        taken: outbox.taken(),
+        taken: outbox.taken().clone(),
         outbox: Mutex::new(outbox),
         slot: Mutex::default(),
         stalled: AtomicBool::new(false),
@@ -126,7 +126,7 @@ impl<T: SplitTransport, R: Role, X: Extension> Receiver<T, R, X> {
 
     /// What went through so far. Waits for a sender that is writing.
     pub fn counters(&self) -> Counters {
-        let sending = self.side.shared.outbox().counters;
+        let sending = self.side.shared.outbox().counters();
         self.pump.counters(&sending)
     }
 }

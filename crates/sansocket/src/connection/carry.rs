@@ -5,6 +5,7 @@ use crate::connection::Connection;
 use crate::connection::event::Event;
 use crate::error::Failure;
 use crate::extension::Extension;
+use crate::frame::CONTROL_FRAME_LEN_MAX;
 use crate::role::Role;
 
 /// Carries what one buffer ended with into the next.
@@ -30,14 +31,14 @@ use crate::role::Role;
 /// ```
 #[derive(Clone, Debug)]
 pub struct Carry {
-    bytes: [u8; CARRIED_MAX],
+    bytes: [u8; CONTROL_FRAME_LEN_MAX],
     len: usize,
 }
 
 impl Carry {
     /// Carries nothing.
     pub const fn new() -> Self {
-        Self { bytes: [0; CARRIED_MAX], len: 0 }
+        Self { bytes: [0; CONTROL_FRAME_LEN_MAX], len: 0 }
     }
 
     /// How many bytes are carried: what the connection must still see before the
@@ -67,7 +68,7 @@ impl Carry {
             if let event @ Some(_) = received.event {
                 return Ok(Carried { event, rest: received.rest });
             }
-            self.len = received.rest.len().min(CARRIED_MAX);
+            self.len = received.rest.len().min(CONTROL_FRAME_LEN_MAX);
             self.bytes[..self.len].copy_from_slice(&received.rest[..self.len]);
             return Ok(Carried { event: None, rest: &mut [] });
         }
@@ -94,7 +95,8 @@ impl Carry {
     ) -> (usize, usize) {
         let mut taken = 0;
         loop {
-            let need = connection.receiving.need(&self.bytes[..self.len]).min(CARRIED_MAX);
+            let need =
+                connection.receiving.need(&self.bytes[..self.len]).min(CONTROL_FRAME_LEN_MAX);
             let missing = need.saturating_sub(self.len).min(buf.len() - taken);
             if missing == 0 {
                 return (taken, need);
@@ -121,6 +123,3 @@ impl Default for Carry {
         Self::new()
     }
 }
-
-/// The longest control frame.
-const CARRIED_MAX: usize = 131;

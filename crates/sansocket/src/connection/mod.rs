@@ -26,6 +26,8 @@ use crate::config::Config;
 use crate::connection::obligation::Owed;
 use crate::error::Failure;
 use crate::extension::{Extension, NoExtension};
+#[cfg(feature = "alloc")]
+use crate::frame::CONTROL_FRAME_LEN_MAX;
 use crate::handshake::Negotiated;
 use crate::message::{Message, Prepared};
 use crate::opcode::{Fin, Kind};
@@ -161,7 +163,7 @@ impl<R: Role, X: Extension> Connection<R, X> {
     #[cfg(feature = "alloc")]
     pub fn append_transmit(&mut self, out: &mut alloc::vec::Vec<u8>) -> Transmit<'static> {
         loop {
-            let mut owed = [0; OWED_LEN_MAX];
+            let mut owed = [0; CONTROL_FRAME_LEN_MAX];
             match self.poll_transmit(&mut owed) {
                 Transmit::Bytes(bytes) => out.extend_from_slice(bytes),
                 // `owed` has room for any frame, so this is never `Full`.
@@ -429,7 +431,3 @@ impl<X: Extension> Connection<Server, X> {
         self.sending.send_prepared(prepared)
     }
 }
-
-/// The longest frame that can be owed: a masked control frame.
-#[cfg(feature = "alloc")]
-const OWED_LEN_MAX: usize = 131;

@@ -310,8 +310,7 @@ impl<R: Role, X: Extension> ReceiveHalf<R, X> {
         match FrameHeader::parse(bytes, &rules) {
             Ok(Parsed::Incomplete { need }) => need,
             Ok(Parsed::Header { header, header_len }) if header.opcode.is_control() => {
-                let payload_len = usize::try_from(header.payload_len);
-                payload_len.map_or(usize::MAX, |len| header_len + len)
+                header.frame_len(header_len)
             }
             Ok(Parsed::Header { header_len, .. }) => header_len,
             Err(_) => 0,

@@ -125,7 +125,7 @@ impl FrameDecoder {
 /// A control frame is consumed only when whole, so that its payload is one
 /// slice; it has at most 131 bytes.
 fn decode_control(header: FrameHeader, header_len: usize, buf: &mut [u8]) -> Decoded<'_> {
-    let need = usize::try_from(header.payload_len).map_or(usize::MAX, |len| header_len + len);
+    let need = header.frame_len(header_len);
     if buf.len() < need {
         return Decoded::Incomplete { rest: buf, need, control: Some((header, header_len)) };
     }

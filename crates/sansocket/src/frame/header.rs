@@ -10,6 +10,9 @@ pub const HEADER_LEN_MAX: usize = 14;
 /// The longest payload of a control frame (section 5.5).
 pub const CONTROL_PAYLOAD_MAX: usize = 125;
 
+/// The longest control frame: a header with a masking key, and its payload.
+pub const CONTROL_FRAME_LEN_MAX: usize = 2 + size_of::<Key>() + CONTROL_PAYLOAD_MAX;
+
 /// The header of one frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FrameHeader {
@@ -70,6 +73,13 @@ impl FrameHeader {
             out[2..10].copy_from_slice(&self.payload_len.to_be_bytes());
             10
         }
+    }
+
+    /// The length of the whole frame with a header of `header_len` bytes, as far as
+    /// a `usize` can say.
+    pub(crate) fn frame_len(&self, header_len: usize) -> usize {
+        let payload_len = usize::try_from(self.payload_len).unwrap_or(usize::MAX);
+        header_len.saturating_add(payload_len)
     }
 
     /// Reads a header from the start of `bytes`, by `rules`.

@@ -12,6 +12,6 @@ pub(crate) use decoder::unmask;
 pub use decoder::{Decoded, FrameDecoder, FramePart};
 pub use encoder::{ControlFrame, encode, encoded_len};
 pub use header::{
-    CONTROL_PAYLOAD_MAX, Expect, FrameError, FrameHeader, FrameRule, HEADER_LEN_MAX, Leniency,
-    MaskRule, Parsed, Rules,
+    CONTROL_FRAME_LEN_MAX, CONTROL_PAYLOAD_MAX, Expect, FrameError, FrameHeader, FrameRule,
+    HEADER_LEN_MAX, Leniency, MaskRule, Parsed, Rules,
 };
