@@ -13,6 +13,7 @@ const RULES: Rules = Rules {
     expect: Expect::Message,
     reserved: 0,
     payload_len_max: 1 << 40,
+    compressed: false,
     message_len: 0,
     message_len_max: 1 << 40,
     fragments: 0,

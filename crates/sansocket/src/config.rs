@@ -2,6 +2,8 @@
 
 use core::time::Duration;
 
+#[cfg(feature = "deflate")]
+use crate::extension::deflate::DeflateConfig;
 use crate::frame::Leniency;
 
 /// How a connection behaves: its limits, its deadlines, its switches.
@@ -33,6 +35,8 @@ pub struct Config {
     pub(crate) lifetime: Option<Duration>,
     pub(crate) replies: Replies,
     pub(crate) leniency: Leniency,
+    #[cfg(feature = "deflate")]
+    pub(crate) deflate: DeflateConfig,
 }
 
 /// How a connection finds out that its peer is gone.
@@ -89,11 +93,15 @@ impl Config {
             lifetime: None,
             replies: Replies::Automatic,
             leniency: Leniency::NONE,
+            #[cfg(feature = "deflate")]
+            deflate: DeflateConfig::new(),
         }
     }
 
     /// The longest message to accept, in bytes. Default: 1 MiB. A longer one
-    /// fails with 1009 at the header that says so.
+    /// fails with 1009 at the header that says so. A compressed one may have an eighth
+    /// more on the wire, or 64 bytes if that is more, and fails where it becomes
+    /// longer than the limit.
     pub const fn message_len_max(mut self, bytes: u64) -> Self {
         self.message_len_max = bytes;
         self
@@ -161,6 +169,13 @@ impl Config {
     /// [`Replies::Automatic`].
     pub const fn replies(mut self, replies: Replies) -> Self {
         self.replies = replies;
+        self
+    }
+
+    /// How to compress, and how far to decompress, if that is agreed on.
+    #[cfg(feature = "deflate")]
+    pub fn deflate(mut self, deflate: DeflateConfig) -> Self {
+        self.deflate = deflate;
         self
     }
 

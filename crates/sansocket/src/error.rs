@@ -4,6 +4,8 @@
 use core::fmt;
 
 use crate::close_code::{CloseBodyError, CloseCode};
+#[cfg(feature = "deflate")]
+use crate::extension::deflate::InflateRule;
 use crate::frame::FrameRule;
 
 /// A failed connection, RFC 6455 section 7.1.7: what was wrong, and where.
@@ -23,7 +25,9 @@ impl Failure {
     }
 
     /// How many bytes of the frame stream came before the first one that cannot
-    /// be. For a deadline: how many had been consumed.
+    /// be. For a deadline: how many had been consumed. For a rule about what is
+    /// compressed (`Rule::Inflate`): how many bytes of its message came before, made
+    /// plain.
     pub const fn offset(&self) -> u64 {
         self.offset
     }
@@ -51,6 +55,9 @@ pub enum Rule {
     Frame(FrameRule),
     /// A text message that is not UTF-8 (section 8.1).
     TextNotUtf8,
+    /// About what is compressed.
+    #[cfg(feature = "deflate")]
+    Inflate(InflateRule),
     /// A Close frame with a code that may not be on the wire (section 7.4).
     CloseCode {
         /// The code. If its first byte was wrong already, the second is zero.
@@ -89,6 +96,8 @@ impl Rule {
             | Self::IdleTimeout => CloseCode::POLICY_VIOLATION,
             Self::Frame(_) | Self::CloseCode { .. } => CloseCode::PROTOCOL_ERROR,
             Self::TextNotUtf8 | Self::CloseReasonNotUtf8 => CloseCode::INVALID_PAYLOAD,
+            #[cfg(feature = "deflate")]
+            Self::Inflate(rule) => rule.code(),
             Self::PongTimeout => CloseCode::INTERNAL_ERROR,
             Self::Application { code } => *code,
         }
@@ -99,6 +108,8 @@ impl Rule {
         match self {
             Self::Frame(rule) => rule.section(),
             Self::TextNotUtf8 | Self::CloseReasonNotUtf8 => "RFC 6455 section 8.1",
+            #[cfg(feature = "deflate")]
+            Self::Inflate(rule) => rule.section(),
             Self::CloseCode { .. } => "RFC 6455 section 7.4",
             Self::ControlFlood { .. } | Self::AssemblyTimeout => "RFC 6455 section 10.4",
             Self::PongTimeout => "RFC 6455 section 5.5.2",
@@ -145,6 +156,8 @@ impl fmt::Display for Rule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Frame(rule) => rule.fmt(f),
+            #[cfg(feature = "deflate")]
+            Self::Inflate(rule) => rule.fmt(f),
             Self::TextNotUtf8 => f.write_str("a text message is not UTF-8"),
             Self::CloseCode { number } => write!(f, "close code {number} may not be sent"),
             Self::CloseReasonNotUtf8 => f.write_str("a close reason is not UTF-8"),

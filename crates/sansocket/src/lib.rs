@@ -77,8 +77,7 @@
 //!   both the crate needs neither.
 //! * `unchecked` (default) lends a checked text without checking it a second time.
 //!   Without it the crate has no `unsafe` code.
-//! * `deflate` adds the negotiation of permessage-deflate (RFC 7692). Its codec is yet
-//!   to come.
+//! * `deflate` adds permessage-deflate (RFC 7692), and implies `std`.
 
 #![no_std]
 #![deny(unsafe_code)]
@@ -116,7 +115,7 @@ pub use connection::{Delivery, Inbox, InboxError, Ready};
 pub use error::{Failure, Rule};
 #[cfg(feature = "deflate")]
 pub use extension::deflate;
-pub use extension::{Extension, NoExtension};
+pub use extension::{Compress, Extension, NoExtension};
 pub use handshake::Negotiated;
 #[cfg(feature = "alloc")]
 pub use message::OwnedMessage;

@@ -223,6 +223,7 @@ fn rules() -> impl Strategy<Value = Rules> {
                 expect: if expect { Expect::Message } else { Expect::Continuation },
                 reserved,
                 payload_len_max: payload,
+                compressed: false,
                 message_len: used,
                 message_len_max: message,
                 fragments,

@@ -350,6 +350,7 @@ fn rules(masked: bool, opcode: Opcode) -> Rules {
         expect: if opcode == Opcode::Continuation { Expect::Continuation } else { Expect::Message },
         reserved: 0,
         payload_len_max: u64::MAX,
+        compressed: false,
         message_len: 0,
         message_len_max: u64::MAX,
         fragments: 0,

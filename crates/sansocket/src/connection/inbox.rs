@@ -46,6 +46,11 @@ use crate::role::Role;
 pub struct Inbox {
     bytes: Vec<u8>,
     unread: Range<usize>,
+    /// The compressed piece that is being inflated, and where in `bytes` the rest of
+    /// it lies.
+    compressed: Option<(Shape, Range<usize>)>,
+    /// What it is inflated to; without room until there is something to inflate.
+    inflated: Vec<u8>,
     assembler: Assembler<Vec<u8>>,
     found: Found,
     frames: u64,
@@ -89,16 +94,25 @@ pub enum Delivery<'i> {
 #[derive(Clone, Debug)]
 enum Found {
     Nothing,
-    /// A piece of a message in `bytes`, checked there.
-    Piece(Shape, Range<usize>),
-    /// A message in `bytes`, checked there.
-    InPlace(Kind, Range<usize>),
+    /// A piece of a message, checked where it lies.
+    Piece(Shape, Place),
+    /// A message, checked where it lies.
+    InPlace(Kind, Place),
     /// A message in the assembler.
     Joined(Kind),
     Ping(Range<usize>),
     Pong(Range<usize>),
     /// A Close body in `bytes`, checked there.
     Close(Range<usize>),
+}
+
+/// Bytes that were checked.
+#[derive(Clone, Debug)]
+enum Place {
+    /// In `bytes`, as they were read.
+    Read(Range<usize>),
+    /// In `inflated`.
+    Inflated(Range<usize>),
 }
 
 impl Inbox {
@@ -114,6 +128,8 @@ impl Inbox {
         Self {
             bytes: vec![0; len.max(READ_LEN_MIN)],
             unread: 0..0,
+            compressed: None,
+            inflated: Vec::new(),
             assembler: Assembler::new(Vec::new(), usize::MAX),
             found: Found::Nothing,
             frames: 0,
@@ -126,7 +142,9 @@ impl Inbox {
     /// was lent before is gone.
     pub fn spare(&mut self) -> &mut [u8] {
         self.found = Found::Nothing;
-        if self.unread.is_empty() {
+        if self.compressed.is_some() {
+            // What lies before the unread bytes is still needed.
+        } else if self.unread.is_empty() {
             self.unread = 0..0;
         } else if self.bytes.len() - self.unread.end < READ_LEN_MIN {
             self.bytes.copy_within(self.unread.clone(), 0);
@@ -149,7 +167,7 @@ impl Inbox {
     /// followed the opening handshake. The read buffer grows if it must.
     pub fn extend(&mut self, bytes: &[u8]) {
         self.found = Found::Nothing;
-        if self.unread.is_empty() {
+        if self.unread.is_empty() && self.compressed.is_none() {
             self.unread = 0..0;
         }
         if self.bytes.len() - self.unread.end < bytes.len() {
@@ -162,6 +180,7 @@ impl Inbox {
     /// Throws away what was read and not consumed, and the message under way.
     pub fn discard(&mut self) {
         self.unread.start = self.unread.end;
+        self.compressed = None;
         self.pieces = false;
         self.assembler.abandon();
     }
@@ -169,7 +188,10 @@ impl Inbox {
     /// Whether nothing of any connection is here: no unread bytes, and no message
     /// under way. Then another connection may use the inbox.
     pub fn is_idle(&self) -> bool {
-        self.unread.is_empty() && !self.pieces && !self.assembler.is_under_way()
+        self.unread.is_empty()
+            && self.compressed.is_none()
+            && !self.pieces
+            && !self.assembler.is_under_way()
     }
 
     /// The number last set with [`set_tag`](Self::set_tag); zero at first.
@@ -200,8 +222,7 @@ impl Inbox {
         &mut self,
         connection: &mut Connection<R, X>,
     ) -> Result<Ready, InboxError> {
-        let len_max = connection.message_len_max();
-        let ready = self.advance_by(len_max, |buf| connection.receive(buf));
+        let ready = self.advance_by(connection.message_len_max(), connection);
         if let Err(InboxError::Assembly(error)) = ready {
             connection.fail_with(error.close_code());
         }
@@ -220,7 +241,7 @@ impl Inbox {
         half: &mut ReceiveHalf<R, X>,
         mut owed: impl FnMut(Obligation),
     ) -> Result<Ready, InboxError> {
-        let ready = self.advance_by(half.message_len_max(), |buf| half.receive(buf, &mut owed));
+        let ready = self.advance_by(half.message_len_max(), &mut Half(half, &mut owed));
         if let Err(InboxError::Assembly(error)) = ready {
             half.fail_with(error.close_code(), owed);
         }
@@ -240,7 +261,7 @@ impl Inbox {
         &mut self,
         connection: &mut Connection<R, X>,
     ) -> Result<Ready, InboxError> {
-        self.decode_piece(|buf| connection.receive(buf))
+        self.decode_piece(connection)
     }
 
     /// [`advance_piece`](Self::advance_piece) for a [`ReceiveHalf`]; what is owed
@@ -252,47 +273,45 @@ impl Inbox {
     pub fn advance_piece_half<R: Role, X: Extension>(
         &mut self,
         half: &mut ReceiveHalf<R, X>,
-        mut owed: impl FnMut(Obligation),
+        owed: impl FnMut(Obligation),
     ) -> Result<Ready, InboxError> {
-        self.decode_piece(|buf| half.receive(buf, &mut owed))
+        self.decode_piece(&mut Half(half, owed))
     }
 
-    /// Private, since what `receive` says of `buf` is trusted: it must be this
-    /// crate's own, or the bytes lent as text would not be those checked.
     #[inline]
     fn advance_by(
         &mut self,
         message_len_max: u64,
-        mut receive: impl for<'b> FnMut(&'b mut [u8]) -> Result<Received<'b>, Failure>,
+        source: &mut impl Source,
     ) -> Result<Ready, InboxError> {
         if self.pieces {
             return Err(InboxError::PiecesUnderWay);
         }
         self.assembler.limit(usize::try_from(message_len_max).unwrap_or(usize::MAX));
         loop {
-            let ready = self.decode(&mut receive)?;
-            let Found::Piece(shape, range) = &self.found else {
+            let ready = self.decode(source)?;
+            let Found::Piece(shape, place) = &self.found else {
                 return Ok(ready);
             };
-            let (range, kind) = (range.clone(), shape.kind());
-            let data = shape.with_bytes(&mut self.bytes[range.clone()]);
+            let (place, kind) = (place.clone(), shape.kind());
+            let data = shape.with_bytes(match &place {
+                Place::Read(range) => &mut self.bytes[range.clone()],
+                Place::Inflated(range) => &mut self.inflated[range.clone()],
+            });
             self.found = match self.assembler.push(data).map_err(InboxError::Assembly)? {
                 Assembled::Stored => continue,
-                Assembled::InPlace(_) => Found::InPlace(kind, range),
+                Assembled::InPlace(_) => Found::InPlace(kind, place),
                 Assembled::Joined(_) => Found::Joined(kind),
             };
             return Ok(Ready::Message);
         }
     }
 
-    fn decode_piece(
-        &mut self,
-        mut receive: impl for<'b> FnMut(&'b mut [u8]) -> Result<Received<'b>, Failure>,
-    ) -> Result<Ready, InboxError> {
+    fn decode_piece(&mut self, source: &mut impl Source) -> Result<Ready, InboxError> {
         if self.assembler.is_under_way() {
             return Err(InboxError::MessageUnderWay);
         }
-        let ready = self.decode(&mut receive)?;
+        let ready = self.decode(source)?;
         if let Found::Piece(shape, _) = &self.found {
             self.pieces = !shape.ends_message();
         }
@@ -301,11 +320,44 @@ impl Inbox {
 
     /// One event, noted in `found`.
     #[inline]
-    fn decode(
-        &mut self,
-        receive: &mut impl for<'b> FnMut(&'b mut [u8]) -> Result<Received<'b>, Failure>,
-    ) -> Result<Ready, InboxError> {
+    fn decode(&mut self, source: &mut impl Source) -> Result<Ready, InboxError> {
         self.found = Found::Nothing;
+        loop {
+            if self.compressed.is_some() && self.inflate(source)? {
+                return Ok(Ready::Data);
+            }
+            let ready = self.decode_frames(source)?;
+            if self.compressed.is_none() {
+                return Ok(ready);
+            }
+        }
+    }
+
+    /// The next part of what is compressed, noted in `found`; false if there is none.
+    #[cold]
+    fn inflate(&mut self, source: &mut impl Source) -> Result<bool, InboxError> {
+        let Some((shape, range)) = self.compressed.take() else {
+            return Ok(false);
+        };
+        if self.inflated.is_empty() {
+            self.inflated = vec![0; self.bytes.len()];
+        }
+        let mut piece = shape.with_bytes(&mut self.bytes[range.clone()]);
+        let inflated = source.inflate(&mut piece, &mut self.inflated);
+        let left = piece.bytes().len();
+        let Some(data) = inflated.map_err(InboxError::Failed)? else {
+            return Ok(false);
+        };
+        self.found = Found::Piece(data.shape(), Place::Inflated(0..data.bytes().len()));
+        // Even of an empty rest there may be more to come, but not behind the end.
+        let rest = range.end - left..range.end;
+        self.compressed = (!data.ends_message()).then_some((shape, rest));
+        Ok(true)
+    }
+
+    /// One event of `bytes`, noted in `found` or `compressed`.
+    #[inline]
+    fn decode_frames(&mut self, source: &mut impl Source) -> Result<Ready, InboxError> {
         let base = self.bytes.as_ptr().addr();
         // Where a slice of `bytes` lies, by its address: a piece before a bad byte
         // does not end where the rest begins.
@@ -314,7 +366,7 @@ impl Inbox {
             start..start + part.len()
         };
         let unread = &mut self.bytes[self.unread.clone()];
-        let received = receive(unread).map_err(InboxError::Failed)?;
+        let received = source.receive(unread).map_err(InboxError::Failed)?;
         let end = self.unread.end - received.rest.len();
         self.unread.start = end;
         let (found, ready) = match received.event {
@@ -331,7 +383,12 @@ impl Inbox {
             }
             Some(Event::Data(data)) => {
                 self.frames += u64::from(data.frame_start().is_some());
-                (Found::Piece(data.shape(), place(data.bytes())), Ready::Data)
+                let (shape, range) = (data.shape(), place(data.bytes()));
+                if shape.is_compressed() {
+                    self.compressed = Some((shape, range));
+                    return Ok(Ready::Data);
+                }
+                (Found::Piece(shape, Place::Read(range)), Ready::Data)
             }
         };
         self.found = found;
@@ -347,7 +404,12 @@ impl Inbox {
     /// The piece that the last [`advance_piece`](Self::advance_piece) found.
     pub fn data(&mut self) -> Option<Data<'_>> {
         match core::mem::replace(&mut self.found, Found::Nothing) {
-            Found::Piece(shape, range) => Some(shape.with_bytes(&mut self.bytes[range])),
+            Found::Piece(shape, Place::Read(range)) => {
+                Some(shape.with_bytes(&mut self.bytes[range]))
+            }
+            Found::Piece(shape, Place::Inflated(range)) => {
+                Some(shape.with_bytes(&mut self.inflated[range]))
+            }
             found => {
                 self.found = found;
                 None
@@ -366,8 +428,11 @@ impl Inbox {
         let bytes = |range: &Range<usize>| &self.bytes[range.clone()];
         Some(match &self.found {
             Found::Nothing | Found::Piece(..) => return None,
-            Found::InPlace(kind, range) => {
+            Found::InPlace(kind, Place::Read(range)) => {
                 Delivery::Message(Message::from_checked(*kind, bytes(range)))
+            }
+            Found::InPlace(kind, Place::Inflated(range)) => {
+                Delivery::Message(Message::from_checked(*kind, &self.inflated[range.clone()]))
             }
             Found::Joined(kind) => {
                 Delivery::Message(Message::from_checked(*kind, self.assembler.joined()))
@@ -378,9 +443,11 @@ impl Inbox {
         })
     }
 
-    /// Gives memory back: the place of joined messages, if nothing is under way.
+    /// Gives memory back: the places of joined and of inflated messages, if nothing is
+    /// under way.
     pub fn shrink(&mut self) {
         self.found = Found::Nothing;
+        self.inflated = Vec::new();
         self.assembler.shrink();
     }
 }
@@ -388,6 +455,51 @@ impl Inbox {
 impl Default for Inbox {
     fn default() -> Self {
         Self::new()
+    }
+}
+
+/// What an inbox takes its bytes through. Only this crate's own: what it says of the
+/// bytes is trusted, or those lent as text would not be those checked.
+trait Source {
+    fn receive<'b>(&mut self, buf: &'b mut [u8]) -> Result<Received<'b>, Failure>;
+
+    fn inflate<'o>(
+        &mut self,
+        piece: &mut Data<'_>,
+        out: &'o mut [u8],
+    ) -> Result<Option<Data<'o>>, Failure>;
+}
+
+impl<R: Role, X: Extension> Source for Connection<R, X> {
+    #[inline]
+    fn receive<'b>(&mut self, buf: &'b mut [u8]) -> Result<Received<'b>, Failure> {
+        self.receive(buf)
+    }
+
+    fn inflate<'o>(
+        &mut self,
+        piece: &mut Data<'_>,
+        out: &'o mut [u8],
+    ) -> Result<Option<Data<'o>>, Failure> {
+        self.inflate(piece, out)
+    }
+}
+
+/// A receiving half, and where what it owes goes.
+struct Half<'h, R, X: Extension, F>(&'h mut ReceiveHalf<R, X>, F);
+
+impl<R: Role, X: Extension, F: FnMut(Obligation)> Source for Half<'_, R, X, F> {
+    #[inline]
+    fn receive<'b>(&mut self, buf: &'b mut [u8]) -> Result<Received<'b>, Failure> {
+        self.0.receive(buf, &mut self.1)
+    }
+
+    fn inflate<'o>(
+        &mut self,
+        piece: &mut Data<'_>,
+        out: &'o mut [u8],
+    ) -> Result<Option<Data<'o>>, Failure> {
+        self.0.inflate(piece, out, &mut self.1)
     }
 }
 

@@ -25,11 +25,11 @@ use crate::close_code::CloseCode;
 use crate::config::Config;
 use crate::connection::obligation::Owed;
 use crate::error::Failure;
-use crate::extension::{Extension, NoExtension};
+use crate::extension::{Compress, Extension, NoExtension};
 #[cfg(feature = "alloc")]
 use crate::frame::CONTROL_FRAME_LEN_MAX;
 use crate::handshake::Negotiated;
-use crate::message::{Message, Prepared};
+use crate::message::{Data, Message, Prepared};
 use crate::opcode::{Fin, Kind};
 use crate::role::{Role, Server};
 use crate::time::{Tick, Wake};
@@ -69,7 +69,7 @@ use crate::time::{Tick, Wake};
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug)]
-pub struct Connection<R, X = NoExtension> {
+pub struct Connection<R, X: Extension = NoExtension> {
     receiving: ReceiveHalf<R, X>,
     sending: SendHalf<R, X>,
 }
@@ -77,9 +77,11 @@ pub struct Connection<R, X = NoExtension> {
 impl<R: Role, X: Extension> Connection<R, X> {
     /// A connection whose opening handshake `negotiated` proves.
     pub fn new(negotiated: Negotiated<X>, role: R, config: &Config) -> Self {
-        // The extension's own state will be made of what was negotiated.
-        let _: X = negotiated.into_extension();
-        Self { receiving: ReceiveHalf::new(config), sending: SendHalf::new(role) }
+        let (receiving, sending) = negotiated.into_extension().attach(config);
+        Self {
+            receiving: ReceiveHalf::new(config, receiving),
+            sending: SendHalf::new(role, sending),
+        }
     }
 
     /// Decodes the next event, in place: `buf` is unmasked where it lies, and the
@@ -101,6 +103,31 @@ impl<R: Role, X: Extension> Connection<R, X> {
     pub fn receive<'b>(&mut self, buf: &'b mut [u8]) -> Result<Received<'b>, Failure> {
         let sending = &mut self.sending;
         self.receiving.receive(buf, |obligation| sending.take(obligation))
+    }
+
+    /// Decompresses the next part of a compressed piece (RFC 7692 section 6.2) to
+    /// the start of `out`, and lends it as a piece of the message: plain, and checked
+    /// if it is text. `None` when the piece is used up, or was not compressed.
+    ///
+    /// Call it until it gives nothing, before the next [`receive`](Self::receive):
+    /// the data behind cannot be made plain without that before. `out` may have any
+    /// length but zero; its length, and not what the peer sent, decides how much one
+    /// call does. The limits of the configuration are checked before a byte over them
+    /// is written.
+    ///
+    /// # Errors
+    ///
+    /// The [`Failure`] when the data is none, goes over a limit, or is not the text
+    /// that it should be; its offset is that of the decompressed byte in the message.
+    /// What was valid before was lent.
+    #[inline]
+    pub fn inflate<'o>(
+        &mut self,
+        piece: &mut Data<'_>,
+        out: &'o mut [u8],
+    ) -> Result<Option<Data<'o>>, Failure> {
+        let sending = &mut self.sending;
+        self.receiving.inflate(piece, out, |obligation| sending.take(obligation))
     }
 
     /// The transport ended: no byte will follow. Returns how the connection ended.
@@ -231,8 +258,44 @@ impl<R: Role, X: Extension> Connection<R, X> {
         self.sending.append(message, out)
     }
 
-    /// How many bytes a frame with `payload_len` bytes of payload takes in this
-    /// role.
+    /// [`send`](Self::send), or as it is: [`Compress::Never`] is for secrets.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send).
+    pub fn send_with<'m>(
+        &mut self,
+        message: impl Into<Message<'m>>,
+        compress: Compress,
+        out: &mut [u8],
+    ) -> Result<usize, SendError> {
+        self.sending.send_with(message, compress, out)
+    }
+
+    /// [`append`](Self::append), or as it is: [`Compress::Never`] is for secrets.
+    ///
+    /// # Errors
+    ///
+    /// As [`append`](Self::append).
+    #[cfg(feature = "alloc")]
+    pub fn append_with<'m>(
+        &mut self,
+        message: impl Into<Message<'m>>,
+        compress: Compress,
+        out: &mut alloc::vec::Vec<u8>,
+    ) -> Result<(), SendError> {
+        self.sending.append_with(message, compress, out)
+    }
+
+    /// How many bytes [`send`](Self::send) and [`send_fragment`](Self::send_fragment)
+    /// ask for at most, with `payload_len` bytes of payload: those of the frame, or,
+    /// where messages are compressed, of the longest that it can become.
+    pub fn send_len_max(&self, payload_len: usize) -> usize {
+        self.sending.send_len_max(payload_len)
+    }
+
+    /// How many bytes an uncompressed frame with `payload_len` bytes of payload takes
+    /// in this role.
     pub fn frame_len(payload_len: usize) -> usize {
         send::frame_len::<R>(payload_len)
     }
@@ -267,6 +330,22 @@ impl<R: Role, X: Extension> Connection<R, X> {
         out: &mut [u8],
     ) -> Result<usize, SendError> {
         self.sending.send_fragment(kind, fin, payload, out)
+    }
+
+    /// [`send_fragment`](Self::send_fragment), compressed or not as the first fragment
+    /// of the message says; later ones follow it.
+    ///
+    /// # Errors
+    ///
+    /// As [`send_fragment`](Self::send_fragment).
+    pub fn send_fragment_with(
+        &mut self,
+        kind_and_fin: (Kind, Fin),
+        payload: &[u8],
+        compress: Compress,
+        out: &mut [u8],
+    ) -> Result<usize, SendError> {
+        self.sending.send_fragment_with(kind_and_fin, payload, compress, out)
     }
 
     /// Makes the head of a frame whose payload of `payload_len` bytes the caller

@@ -13,7 +13,7 @@ use crate::connection::event::{Event, Received};
 use crate::connection::obligation::{CloseSent, Obligation, Owed};
 use crate::connection::timers::{Due, Stage, Timers};
 use crate::error::{Failure, Rule};
-use crate::extension::Extension;
+use crate::extension::{Extension, Inflated, Receiving};
 use crate::frame::{
     CONTROL_PAYLOAD_MAX, ControlFrame, Decoded, FrameDecoder, FrameHeader, Leniency, MaskRule,
     Parsed, Rules, unmask,
@@ -49,7 +49,7 @@ use crate::time::{Tick, Wake};
 /// # Ok::<(), sansocket::Failure>(())
 /// ```
 #[derive(Debug)]
-pub struct ReceiveHalf<R, X> {
+pub struct ReceiveHalf<R, X: Extension> {
     stream: Stream,
     offset: u64,
     limits: Limits,
@@ -61,7 +61,8 @@ pub struct ReceiveHalf<R, X> {
     timers: Timers,
     replies: Replies,
     leniency: Leniency,
-    role: PhantomData<(R, X)>,
+    extension: X::Receiving,
+    role: PhantomData<R>,
 }
 
 /// The stream of frames, as long as it is worth reading.
@@ -86,7 +87,7 @@ struct Limits {
 }
 
 impl<R: Role, X: Extension> ReceiveHalf<R, X> {
-    pub(crate) fn new(config: &Config) -> Self {
+    pub(crate) fn new(config: &Config, extension: X::Receiving) -> Self {
         Self {
             stream: Stream::Frames(FrameDecoder::default(), Incoming::default()),
             offset: 0,
@@ -102,6 +103,7 @@ impl<R: Role, X: Extension> ReceiveHalf<R, X> {
             timers: Timers::new(config),
             replies: config.replies,
             leniency: config.leniency,
+            extension,
             role: PhantomData,
         }
     }
@@ -122,7 +124,8 @@ impl<R: Role, X: Extension> ReceiveHalf<R, X> {
         let Stream::Frames(decoder, incoming) = &mut self.stream else {
             return self.receive_no_more(buf, &mut owed);
         };
-        let rules = rules::<R, X>(&self.limits, self.leniency, incoming);
+        let reserved = self.extension.reserved_bits();
+        let rules = rules::<R>(&self.limits, self.leniency, reserved, incoming);
         let (len, frame_offset) = (buf.len(), self.offset);
         // An empty call changes nothing.
         let begun = core::mem::take(&mut self.begun) && len == 0;
@@ -134,7 +137,9 @@ impl<R: Role, X: Extension> ReceiveHalf<R, X> {
                 }
                 self.timers.note_life();
                 let Taken { data, wrong_before_end } = incoming.receive(part);
-                if !incoming.is_under_way() {
+                if let Some(piece) = data.as_ref().filter(|piece| piece.is_compressed()) {
+                    self.extension.deliver(piece);
+                } else if !incoming.is_under_way() {
                     self.timers.note_message_end();
                 }
                 if let Some(bytes) = wrong_before_end {
@@ -155,6 +160,40 @@ impl<R: Role, X: Extension> ReceiveHalf<R, X> {
             Err(error) => {
                 let offset = self.offset + error.at as u64;
                 Err(self.fail(Failure { rule: error.rule.into(), offset }, &mut owed))
+            }
+        }
+    }
+
+    /// Decompresses the next part of a compressed piece; see
+    /// [`Connection::inflate`](crate::Connection::inflate). What it obliges us to
+    /// goes to `owed` before this returns.
+    ///
+    /// # Errors
+    ///
+    /// The [`Failure`] of the connection, now and ever after.
+    #[inline]
+    pub fn inflate<'o>(
+        &mut self,
+        piece: &mut Data<'_>,
+        out: &'o mut [u8],
+        mut owed: impl FnMut(Obligation),
+    ) -> Result<Option<Data<'o>>, Failure> {
+        if let Some(failure) = self.failure() {
+            return Err(self.fail(failure, &mut owed));
+        }
+        if !piece.is_compressed() {
+            return Ok(None);
+        }
+        let Inflated { data, failure } = self.extension.inflate(piece, out);
+        if data.as_ref().is_some_and(Data::ends_message) {
+            self.timers.note_message_end();
+        }
+        match failure {
+            None => Ok(data),
+            Some(failure) if data.is_none() => Err(self.fail(failure, &mut owed)),
+            Some(failure) => {
+                self.stream = Stream::Failing(failure);
+                Ok(data)
             }
         }
     }
@@ -306,7 +345,8 @@ impl<R: Role, X: Extension> ReceiveHalf<R, X> {
         if decoder.is_inside_frame() {
             return 0;
         }
-        let rules = rules::<R, X>(&self.limits, self.leniency, incoming);
+        let reserved = self.extension.reserved_bits();
+        let rules = rules::<R>(&self.limits, self.leniency, reserved, incoming);
         match FrameHeader::parse(bytes, &rules) {
             Ok(Parsed::Incomplete { need }) => need,
             Ok(Parsed::Header { header, header_len }) if header.opcode.is_control() => {
@@ -532,18 +572,20 @@ impl<R: Role, X: Extension> ReceiveHalf<R, X> {
     }
 
     fn is_message_under_way(&self) -> bool {
-        matches!(&self.stream, Stream::Frames(_, incoming) if incoming.is_under_way())
+        self.extension.is_under_way()
+            || matches!(&self.stream, Stream::Frames(_, incoming) if incoming.is_under_way())
     }
 }
 
 /// What the next frame may be.
 #[inline]
-fn rules<R: Role, X: Extension>(limits: &Limits, leniency: Leniency, incoming: &Incoming) -> Rules {
+fn rules<R: Role>(limits: &Limits, leniency: Leniency, reserved: u8, incoming: &Incoming) -> Rules {
     let (fragments, message_len) = incoming.used();
     Rules {
         mask: if R::MASKS { MaskRule::Unmasked } else { MaskRule::Masked },
         expect: incoming.expect(),
-        reserved: X::RESERVED_BITS,
+        reserved,
+        compressed: incoming.is_compressed(),
         payload_len_max: limits.frame_len_max,
         message_len,
         message_len_max: limits.message_len_max,

@@ -2,13 +2,12 @@
 //! order.
 
 use core::fmt;
-use core::marker::PhantomData;
 
 use crate::close_code::{CloseCode, REASON_LEN_MAX};
 use crate::connection::obligation::{CloseSent, Obligation, Owed};
 use crate::connection::timers::ping_payload;
-use crate::extension::Extension;
-use crate::frame::{self, CONTROL_PAYLOAD_MAX, ControlFrame, FrameHeader, HEADER_LEN_MAX};
+use crate::extension::{Compress, Extension, Sending};
+use crate::frame::{self, CONTROL_PAYLOAD_MAX, ControlFrame, FrameHeader, HEADER_LEN_MAX, RSV1};
 use crate::mask::{self, Key};
 use crate::message::{Message, Prepared};
 use crate::opcode::{Fin, Kind, Opcode};
@@ -20,7 +19,7 @@ use crate::utf8::Utf8;
 /// It does what [`Connection`](crate::Connection) does for sending, and sends
 /// what the [`ReceiveHalf`](crate::ReceiveHalf) obliges it to.
 #[derive(Debug)]
-pub struct SendHalf<R, X> {
+pub struct SendHalf<R, X: Extension> {
     role: R,
     /// What of the payload of the last head is not yet reported written.
     unpaid: u64,
@@ -32,7 +31,7 @@ pub struct SendHalf<R, X> {
     ping: Option<u32>,
     heartbeat: bool,
     close: CloseStage,
-    extension: PhantomData<X>,
+    extension: X::Sending,
 }
 
 /// How far this half is with its Close frame.
@@ -105,7 +104,7 @@ impl FrameHead {
 pub const HEAD_GAP: usize = HEADER_LEN_MAX;
 
 impl<R: Role, X: Extension> SendHalf<R, X> {
-    pub(crate) fn new(role: R) -> Self {
+    pub(crate) fn new(role: R, extension: X::Sending) -> Self {
         Self {
             role,
             unpaid: 0,
@@ -115,7 +114,7 @@ impl<R: Role, X: Extension> SendHalf<R, X> {
             ping: None,
             heartbeat: false,
             close: CloseStage::Open,
-            extension: PhantomData,
+            extension,
         }
     }
 
@@ -191,7 +190,33 @@ impl<R: Role, X: Extension> SendHalf<R, X> {
     ) -> Result<usize, SendError> {
         let message = message.into();
         self.check_message_may_begin()?;
-        self.encode(message.kind().opcode(), Fin::Last, message.as_bytes(), out)
+        let (opcode, payload) = (message.kind().opcode(), message.as_bytes());
+        if self.extension.wants(payload.len(), Fin::Last) {
+            return self.encode_compressed(opcode, Fin::Last, payload, out);
+        }
+        self.encode(opcode, Fin::Last, payload, out)
+    }
+
+    /// [`send`](Self::send), compressed or not; see
+    /// [`Connection::send_with`](crate::Connection::send_with).
+    ///
+    /// # Errors
+    ///
+    /// [`SendError`]; `out` and the state are then unchanged.
+    pub fn send_with<'m>(
+        &mut self,
+        message: impl Into<Message<'m>>,
+        compress: Compress,
+        out: &mut [u8],
+    ) -> Result<usize, SendError> {
+        let message = message.into();
+        match compress {
+            Compress::Auto => self.send(message, out),
+            Compress::Never => {
+                self.check_message_may_begin()?;
+                self.encode(message.kind().opcode(), Fin::Last, message.as_bytes(), out)
+            }
+        }
     }
 
     /// [`send`](Self::send) to the end of a vector.
@@ -210,13 +235,60 @@ impl<R: Role, X: Extension> SendHalf<R, X> {
         self.check_message_may_begin()?;
         let payload = message.as_bytes();
         let opcode = message.kind().opcode();
+        if self.extension.wants(payload.len(), Fin::Last) {
+            return self.append_compressed(opcode, payload, out);
+        }
+        self.append_plain(opcode, payload, out);
+        Ok(())
+    }
+
+    /// [`append`](Self::append), compressed or not; see
+    /// [`Connection::append_with`](crate::Connection::append_with).
+    ///
+    /// # Errors
+    ///
+    /// [`SendError`]; `out` and the state are then unchanged.
+    #[cfg(feature = "alloc")]
+    pub fn append_with<'m>(
+        &mut self,
+        message: impl Into<Message<'m>>,
+        compress: Compress,
+        out: &mut alloc::vec::Vec<u8>,
+    ) -> Result<(), SendError> {
+        let message = message.into();
+        match compress {
+            Compress::Auto => self.append(message, out),
+            Compress::Never => {
+                self.check_message_may_begin()?;
+                self.append_plain(message.kind().opcode(), message.as_bytes(), out);
+                Ok(())
+            }
+        }
+    }
+
+    #[cfg(feature = "alloc")]
+    #[inline]
+    fn append_plain(&mut self, opcode: Opcode, payload: &[u8], out: &mut alloc::vec::Vec<u8>) {
         let mut head = self.make_head(opcode, Fin::Last, payload.len() as u64);
         out.reserve(head.as_bytes().len() + payload.len());
         out.extend_from_slice(head.as_bytes());
         let start = out.len();
         out.extend_from_slice(payload);
         head.mask(&mut out[start..]);
-        Ok(())
+    }
+
+    #[cfg(feature = "alloc")]
+    fn append_compressed(
+        &mut self,
+        opcode: Opcode,
+        payload: &[u8],
+        out: &mut alloc::vec::Vec<u8>,
+    ) -> Result<(), SendError> {
+        let start = out.len();
+        out.resize(start + compressed_frame_len_max::<R, X>(payload.len()), 0);
+        let len = self.encode_compressed(opcode, Fin::Last, payload, &mut out[start..]);
+        out.truncate(start + len.unwrap_or(0));
+        len.map(|_| ())
     }
 
     /// Encodes one fragment of a message; see
@@ -232,11 +304,63 @@ impl<R: Role, X: Extension> SendHalf<R, X> {
         payload: &[u8],
         out: &mut [u8],
     ) -> Result<usize, SendError> {
+        let wanted = self.extension.wants(payload.len(), fin);
+        self.encode_fragment((kind, fin), payload, wanted, out)
+    }
+
+    /// [`send_fragment`](Self::send_fragment), compressed or not; see
+    /// [`Connection::send_fragment_with`](crate::Connection::send_fragment_with).
+    ///
+    /// # Errors
+    ///
+    /// [`SendError`]; `out` and the state are then unchanged.
+    pub fn send_fragment_with(
+        &mut self,
+        (kind, fin): (Kind, Fin),
+        payload: &[u8],
+        compress: Compress,
+        out: &mut [u8],
+    ) -> Result<usize, SendError> {
+        match compress {
+            Compress::Auto => self.send_fragment(kind, fin, payload, out),
+            Compress::Never => self.encode_fragment((kind, fin), payload, false, out),
+        }
+    }
+
+    /// The first fragment decides whether the message is compressed, as `wanted`.
+    fn encode_fragment(
+        &mut self,
+        (kind, fin): (Kind, Fin),
+        payload: &[u8],
+        wanted: bool,
+        out: &mut [u8],
+    ) -> Result<usize, SendError> {
         let opcode = self.check_fragment(kind)?;
         let text = self.check_text(kind, fin, payload)?;
-        let len = self.encode(opcode, fin, payload, out)?;
+        let compressed = match opcode {
+            Opcode::Continuation => self.extension.is_under_way(),
+            _ => wanted,
+        };
+        let len = match compressed {
+            true => self.encode_compressed(opcode, fin, payload, out)?,
+            false => self.encode(opcode, fin, payload, out)?,
+        };
         self.begin_fragment(kind, fin, text);
         Ok(len)
+    }
+
+    /// Whether [`send`](Self::send) compresses a message of `payload_len` bytes.
+    pub fn compresses(&self, payload_len: usize) -> bool {
+        self.extension.wants(payload_len, Fin::Last)
+    }
+
+    /// How many bytes [`send`](Self::send) may ask for; see
+    /// [`Connection::send_len_max`](crate::Connection::send_len_max).
+    pub fn send_len_max(&self, payload_len: usize) -> usize {
+        match self.extension.is_active() {
+            true => compressed_frame_len_max::<R, X>(payload_len),
+            false => frame_len::<R>(payload_len),
+        }
     }
 
     /// Makes the head of a frame; see [`Connection::head`](crate::Connection::head).
@@ -246,6 +370,9 @@ impl<R: Role, X: Extension> SendHalf<R, X> {
     /// [`SendError`]; the state is then unchanged.
     pub fn head(&mut self, kind: Kind, fin: Fin, payload_len: u64) -> Result<FrameHead, SendError> {
         let opcode = self.check_fragment(kind)?;
+        if self.extension.is_under_way() {
+            return Err(SendError::CompressionUnderWay);
+        }
         if payload_len > i64::MAX.unsigned_abs() {
             return Err(SendError::PayloadTooLong { len: payload_len });
         }
@@ -369,6 +496,35 @@ impl<R: Role, X: Extension> SendHalf<R, X> {
         }
         let header = self.header(opcode, fin, payload.len() as u64);
         frame::encode(&header, payload, out).ok_or(SendError::OutputTooSmall { need })
+    }
+
+    /// Encodes a frame of a compressed message (RFC 7692 section 6.1), or says what
+    /// room may be missing, before the context is touched and a key is drawn.
+    fn encode_compressed(
+        &mut self,
+        opcode: Opcode,
+        fin: Fin,
+        payload: &[u8],
+        out: &mut [u8],
+    ) -> Result<usize, SendError> {
+        let need = compressed_frame_len_max::<R, X>(payload.len());
+        if out.len() < need {
+            return Err(SendError::OutputTooSmall { need });
+        }
+        // The longest header's place; the header is known when the payload is.
+        let start = need - X::Sending::compressed_len_max(payload.len());
+        let len = self.extension.compress(payload, fin, &mut out[start..]);
+        let is_whole = opcode != Opcode::Continuation && fin == Fin::Last;
+        if is_whole && len >= payload.len() && self.extension.may_discard() {
+            return self.encode(opcode, fin, payload, out);
+        }
+        let reserved = if opcode == Opcode::Continuation { 0 } else { RSV1 };
+        let header = FrameHeader { reserved, ..self.header(opcode, fin, len as u64) };
+        let (head, head_len) = header.encode();
+        out.copy_within(start..start + len, head_len);
+        out[..head_len].copy_from_slice(&head[..head_len]);
+        frame::unmask(&mut out[head_len..head_len + len], header.key);
+        Ok(head_len + len)
     }
 
     fn make_head(&mut self, opcode: Opcode, fin: Fin, payload_len: u64) -> FrameHead {
@@ -496,7 +652,7 @@ impl<X: Extension> SendHalf<Server, X> {
         prepared: &'p Prepared<S>,
     ) -> Result<&'p [u8], SendError> {
         self.check_message_may_begin()?;
-        Ok(prepared.as_bytes())
+        Ok(prepared.frame_for(|window_bits| self.extension.takes_prepared(window_bits)))
     }
 }
 
@@ -510,6 +666,11 @@ pub(crate) fn frame_len<R: Role>(payload_len: usize) -> usize {
         payload_len: payload_len as u64,
     };
     frame::encoded_len(&header).unwrap_or(usize::MAX)
+}
+
+/// How many bytes a compressed frame of what was `payload_len` bytes may take.
+fn compressed_frame_len_max<R: Role, X: Extension>(payload_len: usize) -> usize {
+    frame_len::<R>(X::Sending::compressed_len_max(payload_len))
 }
 
 fn close_frame<R: Role>(code: Option<CloseCode>, reason: &str) -> Result<ControlFrame, SendError> {
@@ -560,6 +721,9 @@ pub enum SendError {
         /// The kind of that message.
         kind: Kind,
     },
+    /// The fragmented message under way is compressed, so a fragment of it cannot be
+    /// written by the caller behind a [`head`](crate::Connection::head).
+    CompressionUnderWay,
     /// A payload of 2⁶³ bytes or more (section 5.2).
     PayloadTooLong {
         /// Its length in bytes.
@@ -604,6 +768,7 @@ impl fmt::Display for SendError {
             Self::MessageUnderWay { kind } => {
                 write!(f, "a fragmented {kind:?} message is not finished")
             }
+            Self::CompressionUnderWay => f.write_str("a compressed message is not finished"),
             Self::PayloadTooLong { len } => write!(f, "a payload of {len} bytes"),
             Self::ControlTooLong { len } => {
                 write!(f, "a control frame with {len} bytes, and 125 is the most")

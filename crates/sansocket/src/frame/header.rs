@@ -109,7 +109,7 @@ impl FrameHeader {
             short => (u64::from(short), 2),
         };
         if !opcode.is_control() {
-            rules.check_limits(len, end)?;
+            rules.check_limits(*first, len, end)?;
         }
         let (key, header_len) = match (masked, bytes[end..].first_chunk::<4>()) {
             (false, _) => (None, end),
@@ -153,11 +153,16 @@ pub struct Rules {
     pub expect: Expect,
     /// The reserved bits that the first frame of a message may carry.
     pub reserved: u8,
-    /// The longest payload of a data frame, in bytes.
+    /// Whether the unfinished message is compressed.
+    pub compressed: bool,
+    /// The longest payload of a data frame, in bytes. A compressed one may be longer
+    /// by an eighth, or by 64 bytes if that is more, so that what cannot be
+    /// compressed still fits.
     pub payload_len_max: u64,
     /// What of the message limit is used up by earlier fragments, in bytes.
     pub message_len: u64,
-    /// The longest message, in bytes on the wire.
+    /// The longest message, in bytes on the wire; longer for a compressed one, as a
+    /// frame is.
     pub message_len_max: u64,
     /// How many fragments the message has had.
     pub fragments: u32,
@@ -256,17 +261,28 @@ impl Rules {
 
     /// The limits, judged at the last byte of the length.
     #[inline]
-    fn check_limits(&self, len: u64, end: usize) -> Result<(), FrameError> {
-        let rule = if len > self.payload_len_max {
-            FrameRule::FrameTooBig { len, max: self.payload_len_max }
-        } else if len > self.message_len_max.saturating_sub(self.message_len) {
+    fn check_limits(&self, first: u8, len: u64, end: usize) -> Result<(), FrameError> {
+        // A reserved bit that was let pass: the frame begins a compressed message.
+        let compressed = first & RESERVED != 0 || self.compressed;
+        let (frame_max, message_max) = match compressed {
+            false => (self.payload_len_max, self.message_len_max),
+            true => (with_an_eighth(self.payload_len_max), with_an_eighth(self.message_len_max)),
+        };
+        let rule = if len > frame_max {
+            FrameRule::FrameTooBig { len, max: frame_max }
+        } else if len > message_max.saturating_sub(self.message_len) {
             let len = self.message_len.saturating_add(len);
-            FrameRule::MessageTooBig { len, max: self.message_len_max }
+            FrameRule::MessageTooBig { len, max: message_max }
         } else {
             return Ok(());
         };
         Err(FrameError { rule, at: end - 1 })
     }
+}
+
+/// The wire limit of what is compressed.
+fn with_an_eighth(len_max: u64) -> u64 {
+    len_max.saturating_add((len_max / 8).max(64))
 }
 
 fn parse_len_16(bytes: &[u8], rules: &Rules) -> Result<Option<u64>, FrameError> {
@@ -360,6 +376,9 @@ pub enum FrameRule {
         max: u32,
     },
 }
+
+/// The reserved bit of a compressed message's first frame (RFC 7692 section 6).
+pub(crate) const RSV1: u8 = 0x40;
 
 const FIN: u8 = 0x80;
 const RESERVED: u8 = 0x70;

@@ -7,9 +7,13 @@ use super::accept_key::{AcceptKey, Key, NONCE_LEN, accept_key};
 use super::check::lists_token;
 use super::config::HandshakeLimits;
 use super::deadline::Deadline;
+use super::extensions::{AgreedExtensions, ClientExtensions};
 use super::negotiate::{EXTENSIONS_FIELD, Negotiated, SUBPROTOCOL_FIELD};
 use super::origin::Origin;
 use super::reply::{FieldFault, check_fields, is_handshake_field};
+use crate::extension::NoExtension;
+#[cfg(feature = "deflate")]
+use crate::extension::deflate::{ClientDeflatePolicy, DeflateResponseError};
 use crate::http::{
     ExtensionList, ExtensionListError, Fields, HeadError, HeadScanner, HttpVersion, OutputTooSmall,
     Scan, Single, StatusLine, Writer, is_token,
@@ -31,19 +35,21 @@ use crate::uri::Uri;
 /// # Ok::<(), sansocket::UriError>(())
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub struct ClientRequest<'a> {
+pub struct ClientRequest<'a, P = NoExtension> {
     uri: Uri<'a>,
     subprotocols: &'a [&'a str],
     origin: Option<&'a str>,
     fields: &'a [(&'a str, &'a str)],
+    extensions: P,
 }
 
-impl fmt::Debug for ClientRequest<'_> {
+impl<P: fmt::Debug> fmt::Debug for ClientRequest<'_, P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ClientRequest")
             .field("uri", &self.uri)
             .field("subprotocols", &self.subprotocols)
             .field("origin", &self.origin)
+            .field("extensions", &self.extensions)
             .finish_non_exhaustive()
     }
 }
@@ -51,7 +57,25 @@ impl fmt::Debug for ClientRequest<'_> {
 impl<'a> ClientRequest<'a> {
     /// Asks for the resource of `uri`, and nothing more.
     pub const fn new(uri: &Uri<'a>) -> Self {
-        Self { uri: *uri, subprotocols: &[], origin: None, fields: &[] }
+        Self { uri: *uri, subprotocols: &[], origin: None, fields: &[], extensions: NoExtension }
+    }
+}
+
+impl<'a, P: ClientExtensions> ClientRequest<'a, P> {
+    /// Offers permessage-deflate as `policy` says. Without a policy, nothing is
+    /// offered, and the connection is of the same type.
+    #[cfg(feature = "deflate")]
+    pub fn deflate(
+        self,
+        policy: impl Into<Option<ClientDeflatePolicy>>,
+    ) -> ClientRequest<'a, Option<ClientDeflatePolicy>> {
+        self.extensions(policy.into())
+    }
+
+    /// Offers these extensions.
+    pub fn extensions<Q: ClientExtensions>(self, extensions: Q) -> ClientRequest<'a, Q> {
+        let Self { uri, subprotocols, origin, fields, extensions: _ } = self;
+        ClientRequest { uri, subprotocols, origin, fields, extensions }
     }
 
     /// Offers subprotocols, the favourite first.
@@ -102,6 +126,9 @@ impl<'a> ClientRequest<'a> {
             writer.put_field("Origin", origin);
         }
         self.put_subprotocols(writer);
+        if let Some(offer) = self.extensions.offer() {
+            writer.put_field(EXTENSIONS_FIELD, offer);
+        }
         writer.put(b"Sec-WebSocket-Version: 13\r\n");
         for (name, value) in self.fields {
             writer.put_field(name, value);
@@ -189,8 +216,8 @@ impl core::error::Error for RequestError {}
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug)]
-pub struct ClientHandshake<'a> {
-    request: ClientRequest<'a>,
+pub struct ClientHandshake<'a, P = NoExtension> {
+    request: ClientRequest<'a, P>,
     key: Key,
     expected: AcceptKey,
     scanner: HeadScanner,
@@ -202,11 +229,11 @@ pub struct ClientHandshake<'a> {
 
 /// What the received bytes are.
 #[derive(Clone, Copy, Debug)]
-pub enum Answer<'b> {
+pub enum Answer<'b, A = NoExtension> {
     /// The beginning of a head: call again with more bytes.
     Incomplete,
     /// The server accepts, and its response passed all checks.
-    Accepted(Response<'b>),
+    Accepted(Response<'b, Agreed<'b, A>>),
     /// Any status but 101: a refusal, a redirect, a page. Its body, if wanted,
     /// starts at [`head_len`](Response::head_len); no frame ever follows.
     Rejected(RejectedResponse<'b>),
@@ -216,7 +243,7 @@ pub enum Answer<'b> {
 /// client waiting with nothing but them.
 const INTERIM_MAX: u8 = 8;
 
-impl<'a> ClientHandshake<'a> {
+impl<'a, P: ClientExtensions> ClientHandshake<'a, P> {
     /// Prepares a handshake with the default [`HandshakeLimits`].
     ///
     /// `nonce` must be random, and drawn anew for each attempt (RFC 6455 section
@@ -225,7 +252,10 @@ impl<'a> ClientHandshake<'a> {
     /// # Errors
     ///
     /// The request has what must not be sent.
-    pub fn new(request: ClientRequest<'a>, nonce: [u8; NONCE_LEN]) -> Result<Self, RequestError> {
+    pub fn new(
+        request: ClientRequest<'a, P>,
+        nonce: [u8; NONCE_LEN],
+    ) -> Result<Self, RequestError> {
         request.check()?;
         let key = Key::from_nonce(nonce);
         let limits = HandshakeLimits::new();
@@ -273,7 +303,10 @@ impl<'a> ClientHandshake<'a> {
     ///
     /// The response breaks a rule; drop the connection. Every later call returns
     /// the same error.
-    pub fn receive<'b>(&mut self, received: &'b [u8]) -> Result<Answer<'b>, ResponseError> {
+    pub fn receive<'b>(
+        &mut self,
+        received: &'b [u8],
+    ) -> Result<Answer<'b, P::Agreed>, ResponseError> {
         if let Some(error) = self.error {
             return Err(error);
         }
@@ -317,7 +350,7 @@ impl<'a> ClientHandshake<'a> {
         self.error.map_or(Ok(()), Err)
     }
 
-    fn read<'b>(&mut self, received: &'b [u8]) -> Result<Answer<'b>, ResponseError> {
+    fn read<'b>(&mut self, received: &'b [u8]) -> Result<Answer<'b, P::Agreed>, ResponseError> {
         loop {
             let Scan::Complete { head_len } = self.scanner.scan(received)? else {
                 return Ok(Answer::Incomplete);
@@ -359,7 +392,7 @@ impl<'a> ClientHandshake<'a> {
         &self,
         line: &StatusLine<'_>,
         fields: &Fields<'b>,
-    ) -> Result<Agreed<'b>, ResponseError> {
+    ) -> Result<Agreed<'b, P::Agreed>, ResponseError> {
         if line.version < HttpVersion::HTTP_11 {
             return Err(ResponseError::Version);
         }
@@ -368,8 +401,8 @@ impl<'a> ClientHandshake<'a> {
             return Err(ResponseError::Connection);
         }
         self.check_accept(fields)?;
-        check_extensions(fields)?;
-        Ok(Agreed { subprotocol: self.check_subprotocol(fields)? })
+        let extensions = self.check_extensions(fields)?;
+        Ok(Agreed { subprotocol: self.check_subprotocol(fields)?, extensions })
     }
 
     fn check_accept(&self, fields: &Fields<'_>) -> Result<(), ResponseError> {
@@ -379,6 +412,12 @@ impl<'a> ClientHandshake<'a> {
             Single::Once(value) if value == self.expected.as_bytes() => Ok(()),
             Single::Once(_) => Err(ResponseError::AcceptMismatch),
         }
+    }
+
+    fn check_extensions(&self, fields: &Fields<'_>) -> Result<P::Agreed, ResponseError> {
+        let list = ExtensionList::parse(fields.get_all(EXTENSIONS_FIELD))
+            .map_err(ResponseError::ExtensionsMalformed)?;
+        self.request.extensions.check(list.items())
     }
 
     fn check_subprotocol<'b>(&self, fields: &Fields<'b>) -> Result<Option<&'b str>, ResponseError> {
@@ -408,16 +447,6 @@ fn check_upgrade(fields: &Fields<'_>) -> Result<(), ResponseError> {
     }
 }
 
-/// §4.1, item 5: no extension is offered, so none may be accepted.
-fn check_extensions(fields: &Fields<'_>) -> Result<(), ResponseError> {
-    let list = ExtensionList::parse(fields.get_all(EXTENSIONS_FIELD))
-        .map_err(ResponseError::ExtensionsMalformed)?;
-    match list.items().next() {
-        None => Ok(()),
-        Some(_) => Err(ResponseError::ExtensionNotOffered),
-    }
-}
-
 /// `is_handshake_field`, and those that have a method of their own.
 fn is_request_field(name: &str) -> bool {
     const NAMES: [&str; 2] = ["Host", "Origin"];
@@ -439,8 +468,9 @@ pub type RejectedResponse<'b> = Response<'b, Declined>;
 
 /// The server switches to the WebSocket protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Agreed<'b> {
+pub struct Agreed<'b, A = NoExtension> {
     subprotocol: Option<&'b str>,
+    extensions: A,
 }
 
 /// The server stays with HTTP.
@@ -472,15 +502,20 @@ impl<'b, O> Response<'b, O> {
     }
 }
 
-impl<'b> Response<'b> {
+impl<'b, A: AgreedExtensions> Response<'b, Agreed<'b, A>> {
     /// The agreed subprotocol, one of those offered.
     pub fn subprotocol(&self) -> Option<&'b str> {
         self.outcome.subprotocol
     }
 
+    /// The agreed extensions.
+    pub fn extensions(&self) -> A {
+        self.outcome.extensions
+    }
+
     /// The proof to make a connection of.
-    pub fn negotiated(&self) -> Negotiated {
-        Negotiated::from_upgraded()
+    pub fn negotiated(&self) -> Negotiated<A::Extension> {
+        Negotiated::new(self.outcome.extensions.extension())
     }
 }
 
@@ -509,6 +544,9 @@ pub enum ResponseError {
     ExtensionsMalformed(ExtensionListError),
     /// The server uses an extension that was not offered.
     ExtensionNotOffered,
+    /// The server's permessage-deflate breaks a rule (RFC 7692 section 7).
+    #[cfg(feature = "deflate")]
+    Deflate(DeflateResponseError),
     /// There are several `Sec-WebSocket-Protocol` fields.
     SubprotocolRepeated,
     /// The server names a subprotocol that was not offered, or no single one.
@@ -538,6 +576,8 @@ impl ResponseError {
             | Self::AcceptMismatch
             | Self::ExtensionNotOffered
             | Self::SubprotocolNotOffered => "RFC 6455 section 4.1",
+            #[cfg(feature = "deflate")]
+            Self::Deflate(error) => error.section(),
             Self::Incomplete { .. } => "RFC 9112 section 8",
             Self::Timeout => "RFC 6455 section 10.4",
         }
@@ -563,6 +603,8 @@ impl ResponseError {
                 "The Sec-WebSocket-Extensions header field of the response is malformed."
             }
             Self::ExtensionNotOffered => "The server uses an extension that was not offered.",
+            #[cfg(feature = "deflate")]
+            Self::Deflate(_) => "The server's permessage-deflate breaks a rule.",
             Self::SubprotocolRepeated => "The server names more than one subprotocol.",
             Self::SubprotocolNotOffered => "The server chose a subprotocol that was not offered.",
             Self::Incomplete { .. } => "The server closed the connection inside the handshake.",
@@ -581,6 +623,8 @@ impl fmt::Display for ResponseError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Head(error) => error.fmt(f),
+            #[cfg(feature = "deflate")]
+            Self::Deflate(error) => error.fmt(f),
             _ => write!(f, "{} ({})", self.explanation(), self.section()),
         }
     }

@@ -22,7 +22,7 @@
 //! After a rejection it belongs to nobody, and must be dropped (RFC 9112
 //! section 9.3).
 //!
-//! This module knows no frames and no extension, and opens no connection.
+//! This module knows no frames, and opens no connection.
 
 mod accept;
 mod accept_key;
@@ -31,6 +31,7 @@ mod client;
 mod config;
 mod deadline;
 mod extended_connect;
+mod extensions;
 mod negotiate;
 mod origin;
 mod rejection;
@@ -46,6 +47,7 @@ pub use client::{
 };
 pub use config::{HandshakeConfig, HandshakeLimits};
 pub use extended_connect::{PseudoFields, extended_connect};
+pub use extensions::{AgreedExtensions, ClientExtensions, ServerExtensions};
 pub use negotiate::Negotiated;
 pub use origin::{MissingOrigin, NullOrigin, Origin, OriginPolicy};
 pub use rejection::{HandshakeRule, Rejection};

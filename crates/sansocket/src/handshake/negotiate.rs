@@ -1,6 +1,8 @@
 //! What a finished handshake has settled.
 
 use crate::extension::NoExtension;
+#[cfg(feature = "deflate")]
+use crate::extension::deflate::{Deflate, DeflateAgreement};
 use crate::http::{Fields, is_token};
 
 use super::rejection::HandshakeRule;
@@ -23,7 +25,25 @@ impl Negotiated {
     }
 }
 
+#[cfg(feature = "deflate")]
+impl Negotiated<Deflate> {
+    /// For a stream that other code has upgraded, with what it agreed on, if
+    /// anything. That code vouches for the handshake.
+    pub fn from_agreement(agreement: Option<DeflateAgreement>) -> Self {
+        Self { extension: Deflate::new(agreement) }
+    }
+
+    /// What is agreed on; `None` if the connection goes on without compression.
+    pub fn agreement(&self) -> Option<DeflateAgreement> {
+        self.extension.agreement()
+    }
+}
+
 impl<X> Negotiated<X> {
+    pub(super) fn new(extension: X) -> Self {
+        Self { extension }
+    }
+
     pub(crate) fn into_extension(self) -> X {
         self.extension
     }

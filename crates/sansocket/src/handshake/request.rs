@@ -2,6 +2,7 @@
 
 use super::accept::{Accept, AcceptError, Accepted};
 use super::accept_key::AcceptKey;
+use super::extensions::ServerExtensions;
 use super::negotiate::{EXTENSIONS_FIELD, SUBPROTOCOL_FIELD};
 use super::origin::Origin;
 use super::rejection::{HandshakeRule, Rejection};
@@ -131,7 +132,10 @@ impl<'b, O: Opening> Request<'b, O> {
     ///
     /// A subprotocol that was not offered; a header field that is reserved or
     /// would inject others.
-    pub fn accept<'a>(&self, accept: &Accept<'a>) -> Result<Accepted<'a, O>, AcceptError> {
+    pub fn accept<'a, P: ServerExtensions>(
+        &self,
+        accept: &Accept<'a, P>,
+    ) -> Result<Accepted<'a, O, P::Agreed>, AcceptError> {
         accept.check(self)
     }
 

@@ -146,6 +146,9 @@ impl<S: Storage> Assembler<S> {
     }
 
     fn store(&mut self, data: Data<'_>) -> Result<Kind, AssemblyError> {
+        if data.is_compressed() {
+            return Err(AssemblyError::Compressed);
+        }
         if data.starts_message() {
             self.storage.clear();
         } else if !self.under_way.is_some_and(|(kind, after)| data.follows(kind, after)) {
@@ -253,6 +256,9 @@ pub enum AssemblyError {
     /// The piece does not go on where the last one ended: an earlier one was not
     /// pushed, or it is of another connection.
     OutOfOrder,
+    /// The piece is compressed: [`inflate`](crate::Connection::inflate) it, and push
+    /// what that gives.
+    Compressed,
 }
 
 impl AssemblyError {
@@ -260,7 +266,7 @@ impl AssemblyError {
     pub const fn close_code(&self) -> CloseCode {
         match self {
             Self::TooBig { .. } | Self::OutOfMemory { .. } => CloseCode::MESSAGE_TOO_BIG,
-            Self::OutOfOrder => CloseCode::INTERNAL_ERROR,
+            Self::OutOfOrder | Self::Compressed => CloseCode::INTERNAL_ERROR,
         }
     }
 }
@@ -273,6 +279,7 @@ impl fmt::Display for AssemblyError {
             }
             Self::OutOfMemory { len } => write!(f, "no memory for a message of {len} bytes"),
             Self::OutOfOrder => f.write_str("a piece that does not continue the message under way"),
+            Self::Compressed => f.write_str("a compressed piece that was not inflated"),
         }
     }
 }

@@ -9,6 +9,9 @@ use crate::utf8::Utf8;
 ///
 /// The pieces of a message come in order, and only control frames come between
 /// them. A piece of a text may begin and end inside a character.
+///
+/// Of a compressed message (RFC 7692) the pieces are as they were sent, and say so:
+/// they become messages by [`inflate`](crate::Connection::inflate) only.
 #[derive(Debug)]
 pub struct Data<'b> {
     kind: Kind,
@@ -16,10 +19,26 @@ pub struct Data<'b> {
     start: Option<FrameStart>,
     fin: Fin,
     left: u64,
+    coding: Coding,
     // The check before the piece and after it. Two pieces join to checked text
     // only where these are equal: that is what `Message::from_checked` needs.
     before: Utf8,
     after: Utf8,
+}
+
+/// What the bytes of a piece are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Coding {
+    /// What was sent.
+    Plain,
+    /// What was sent compressed, as it came.
+    Compressed,
+    /// What was sent compressed, made plain.
+    #[cfg(feature = "deflate")]
+    Inflated {
+        /// Whether the message begins here.
+        starts: bool,
+    },
 }
 
 /// The frame that begins with a piece; for those who forward frames as they
@@ -55,14 +74,40 @@ impl<'b> Data<'b> {
         kind: Kind,
         chunk: &'b mut [u8],
         (start, fin, left): (Option<FrameStart>, Fin, u64),
+        coding: Coding,
         Checked { before, after }: Checked,
     ) -> Self {
-        Self { kind, chunk, start, fin, left, before, after }
+        Self { kind, chunk, start, fin, left, coding, before, after }
+    }
+
+    /// What the next part of a compressed message was, made plain.
+    #[cfg(feature = "deflate")]
+    pub(crate) fn inflated(
+        kind: Kind,
+        chunk: &'b mut [u8],
+        (starts, fin): (bool, Fin),
+        checked: Checked,
+    ) -> Self {
+        Self::new(kind, chunk, (None, fin, 0), Coding::Inflated { starts }, checked)
+    }
+
+    /// Takes the first bytes off the piece.
+    #[cfg(feature = "deflate")]
+    pub(crate) fn consume(&mut self, len: usize) {
+        let chunk = core::mem::take(&mut self.chunk);
+        self.chunk = chunk.get_mut(len..).unwrap_or_default();
     }
 
     /// The kind of the message.
     pub fn kind(&self) -> Kind {
         self.kind
+    }
+
+    /// Whether the bytes are compressed, and to be given to
+    /// [`inflate`](crate::Connection::inflate).
+    #[inline]
+    pub fn is_compressed(&self) -> bool {
+        self.coding == Coding::Compressed
     }
 
     /// The bytes of this piece.
@@ -77,7 +122,11 @@ impl<'b> Data<'b> {
 
     /// Whether the message begins with this piece.
     pub fn starts_message(&self) -> bool {
-        self.start.is_some_and(|start| start.position == Position::First)
+        match self.coding {
+            #[cfg(feature = "deflate")]
+            Coding::Inflated { starts } => starts,
+            _ => self.start.is_some_and(|start| start.position == Position::First),
+        }
     }
 
     /// Whether the message ends with this piece.
@@ -85,7 +134,8 @@ impl<'b> Data<'b> {
         self.left == 0 && self.fin == Fin::Last
     }
 
-    /// The frame that begins with this piece, if one does.
+    /// The frame that begins with this piece, if one does. What was inflated has no
+    /// frames.
     pub fn frame_start(&self) -> Option<FrameStart> {
         self.start
     }
@@ -95,9 +145,10 @@ impl<'b> Data<'b> {
         self.left
     }
 
-    /// The message, if the whole of it is in this piece; otherwise the piece.
+    /// The message, if the whole of it is in this piece and not compressed;
+    /// otherwise the piece.
     pub fn into_message(self) -> Result<Message<'b>, Self> {
-        if self.starts_message() && self.ends_message() {
+        if self.starts_message() && self.ends_message() && !self.is_compressed() {
             Ok(Message::from_checked(self.kind, self.chunk))
         } else {
             Err(self)
@@ -118,7 +169,8 @@ impl<'b> Data<'b> {
     #[cfg(feature = "alloc")]
     pub(crate) fn shape(&self) -> Shape {
         let checked = Checked { before: self.before, after: self.after };
-        Shape { kind: self.kind, place: (self.start, self.fin, self.left), checked }
+        let place = (self.start, self.fin, self.left);
+        Shape { kind: self.kind, place, coding: self.coding, checked }
     }
 }
 
@@ -128,6 +180,7 @@ impl<'b> Data<'b> {
 pub(crate) struct Shape {
     kind: Kind,
     place: (Option<FrameStart>, Fin, u64),
+    coding: Coding,
     checked: Checked,
 }
 
@@ -137,12 +190,16 @@ impl Shape {
         self.kind
     }
 
+    pub(crate) fn is_compressed(self) -> bool {
+        self.coding == Coding::Compressed
+    }
+
     pub(crate) fn ends_message(self) -> bool {
         let (_, fin, left) = self.place;
         left == 0 && fin == Fin::Last
     }
 
     pub(crate) fn with_bytes(self, chunk: &mut [u8]) -> Data<'_> {
-        Data::new(self.kind, chunk, self.place, self.checked)
+        Data::new(self.kind, chunk, self.place, self.coding, self.checked)
     }
 }

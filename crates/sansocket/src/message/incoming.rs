@@ -1,7 +1,7 @@
 //! The message under way: its kind, its length, its fragments, its text.
 
-use crate::frame::{Expect, FramePart};
-use crate::message::data::{Checked, Data, FrameStart, Position};
+use crate::frame::{Expect, FrameHeader, FramePart};
+use crate::message::data::{Checked, Coding, Data, FrameStart, Position};
 use crate::opcode::{Fin, Kind, Opcode};
 use crate::utf8::Utf8;
 
@@ -12,6 +12,7 @@ pub(crate) struct Incoming {
     text: Utf8,
     fragments: u32,
     len: u64,
+    compressed: bool,
 }
 
 /// A piece of a message as far as it is valid, and where it stops being so.
@@ -37,6 +38,11 @@ impl Incoming {
         }
     }
 
+    /// Whether the message under way is compressed.
+    pub(crate) fn is_compressed(&self) -> bool {
+        self.compressed
+    }
+
     /// Fragments so far, and their bytes.
     pub(crate) fn used(&self) -> (u32, u64) {
         (self.fragments, self.len)
@@ -45,13 +51,14 @@ impl Incoming {
     /// Takes the next piece of a data frame that the frame rules let pass.
     #[inline]
     pub(crate) fn receive<'b>(&mut self, part: FramePart<'b>) -> Taken<'b> {
-        let start =
-            part.header.map(|header| self.begin_frame(header.opcode, header.payload_len, part.fin));
+        let start = part.header.map(|header| self.begin_frame(&header));
         // Only a frame that the rules refuse comes without a message.
         let kind = self.kind.unwrap_or(Kind::Binary);
         let before = self.text;
         let ends = part.left == 0 && part.fin == Fin::Last;
+        let coding = if self.compressed { Coding::Compressed } else { Coding::Plain };
         if kind == Kind::Text
+            && coding == Coding::Plain
             && let Err(at) = self.check_text(part.chunk, ends)
         {
             return Self::cut_off(part, start, before, at);
@@ -60,14 +67,18 @@ impl Incoming {
         if ends {
             *self = Self::default();
         }
-        let data = Data::new(kind, part.chunk, (start, part.fin, part.left), checked);
+        let data = Data::new(kind, part.chunk, (start, part.fin, part.left), coding, checked);
         Taken { data: Some(data), wrong_before_end: None }
     }
 
-    fn begin_frame(&mut self, opcode: Opcode, payload_len: u64, fin: Fin) -> FrameStart {
-        let position = match opcode {
-            Opcode::Text => self.begin_message(Kind::Text),
-            Opcode::Binary => self.begin_message(Kind::Binary),
+    fn begin_frame(&mut self, header: &FrameHeader) -> FrameStart {
+        let FrameHeader { fin, payload_len, .. } = *header;
+        // RFC 7692 section 6: RSV1 is on the first frame, and is the only bit that
+        // the frame rules let pass.
+        let compressed = header.reserved != 0;
+        let position = match header.opcode {
+            Opcode::Text => self.begin_message(Kind::Text, compressed),
+            Opcode::Binary => self.begin_message(Kind::Binary, compressed),
             _ => Position::Later,
         };
         self.fragments = self.fragments.saturating_add(1);
@@ -75,8 +86,8 @@ impl Incoming {
         FrameStart { position, fin, payload_len }
     }
 
-    fn begin_message(&mut self, kind: Kind) -> Position {
-        *self = Self { kind: Some(kind), ..Self::default() };
+    fn begin_message(&mut self, kind: Kind, compressed: bool) -> Position {
+        *self = Self { kind: Some(kind), compressed, ..Self::default() };
         Position::First
     }
 
@@ -115,6 +126,7 @@ impl Incoming {
             Kind::Text,
             &mut part.chunk[..valid],
             (start, part.fin, left),
+            Coding::Plain,
             Checked { before, after },
         );
         Taken { data: Some(data), wrong_before_end }

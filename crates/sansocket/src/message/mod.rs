@@ -9,6 +9,8 @@ mod incoming;
 mod prepared;
 
 pub use assembler::{Assembled, Assembler, AssemblyError, SliceStorage, Storage};
+#[cfg(feature = "deflate")]
+pub(crate) use data::Checked;
 #[cfg(feature = "alloc")]
 pub(crate) use data::Shape;
 pub use data::{Data, FrameStart, Position};

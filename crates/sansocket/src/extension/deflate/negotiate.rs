@@ -264,6 +264,11 @@ impl ClientDeflatePolicy {
         self
     }
 
+    /// Whether an item of a response answers this policy's offer.
+    pub(crate) fn is_for(&self, item: &ExtensionItem<'_>) -> bool {
+        is_deflate(item)
+    }
+
     /// What to send in `Sec-WebSocket-Extensions`.
     pub const fn offer(&self) -> DeflateOffer {
         DeflateOffer { policy: *self }
@@ -538,6 +543,12 @@ impl DeflateElement {
     pub fn as_str(&self) -> &str {
         let text = self.text.get(..self.len).unwrap_or_default();
         core::str::from_utf8(text).unwrap_or_default()
+    }
+}
+
+impl AsRef<str> for DeflateElement {
+    fn as_ref(&self) -> &str {
+        self.as_str()
     }
 }
 
