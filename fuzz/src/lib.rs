@@ -3,6 +3,7 @@
 
 pub mod frames;
 pub mod heads;
+pub mod inflate;
 pub mod operations;
 pub mod wired;
 
@@ -14,11 +15,16 @@ use sansocket::{ChaChaKeys, Client};
 pub struct Cuts([u8; 4]);
 
 impl Cuts {
+    /// The lengths, of at least one, without end.
+    pub fn lens(self) -> impl Iterator<Item = usize> {
+        self.0.into_iter().cycle().map(|len| usize::from(len.max(1)))
+    }
+
     /// The bytes in pieces of at least one byte.
     pub fn of(self, mut bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
-        let mut lens = self.0.into_iter().cycle();
+        let mut lens = self.lens();
         std::iter::from_fn(move || {
-            let len = usize::from(lens.next()?.max(1)).min(bytes.len());
+            let len = lens.next()?.min(bytes.len());
             let (piece, rest) = bytes.split_at(len);
             bytes = rest;
             (len > 0).then_some(piece)
