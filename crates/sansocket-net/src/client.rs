@@ -6,10 +6,13 @@ use std::io;
 use std::net::{TcpStream, ToSocketAddrs};
 use std::time::{Duration, Instant};
 
+#[cfg(feature = "deflate")]
+use sansocket::deflate::ClientDeflatePolicy;
 use sansocket::handshake::{
-    Answer, ClientHandshake, ClientRequest, Fields, HandshakeLimits, Response, ResponseError,
+    AgreedExtensions, Answer, ClientExtensions, ClientHandshake, ClientRequest, Fields,
+    HandshakeLimits, Response, ResponseError,
 };
-use sansocket::{ChaChaKeys, Client, Connection, Uri};
+use sansocket::{ChaChaKeys, Client, Connection, Negotiated, NoExtension, Uri};
 
 use crate::clock::{Clock, Read, ReadTimeout};
 use crate::entropy;
@@ -34,7 +37,7 @@ use crate::transport::Transport;
 /// secrets.
 #[derive(Clone)]
 #[must_use]
-pub struct ConnectOptions {
+pub struct ConnectOptions<P = NoExtension> {
     subprotocols: Vec<String>,
     origin: Option<String>,
     fields: Vec<(String, String)>,
@@ -42,6 +45,7 @@ pub struct ConnectOptions {
     limits: HandshakeLimits,
     connect_timeout: Duration,
     redirects: Redirects,
+    extensions: P,
 }
 
 /// Whether a client goes where the server's 3xx answer points.
@@ -66,9 +70,12 @@ impl ConnectOptions {
             limits: HandshakeLimits::new(),
             connect_timeout: Duration::from_secs(10),
             redirects: Redirects::Refuse,
+            extensions: NoExtension,
         }
     }
+}
 
+impl<P: ClientExtensions> ConnectOptions<P> {
     /// Offers one more subprotocol; the first is the most preferred.
     pub fn subprotocol(mut self, name: impl Into<String>) -> Self {
         self.subprotocols.push(name.into());
@@ -105,6 +112,28 @@ impl ConnectOptions {
         self
     }
 
+    /// Offers to compress, as `policy` says (RFC 7692); the server may decline.
+    /// Messages with secrets are then for [`WebSocket::send_with`], and how much to
+    /// compress is for [`Config::deflate`](sansocket::Config::deflate).
+    ///
+    /// Without a policy, nothing is offered, and the socket is of the same type.
+    #[cfg(feature = "deflate")]
+    pub fn deflate(
+        self,
+        policy: impl Into<Option<ClientDeflatePolicy>>,
+    ) -> ConnectOptions<Option<ClientDeflatePolicy>> {
+        ConnectOptions {
+            subprotocols: self.subprotocols,
+            origin: self.origin,
+            fields: self.fields,
+            settings: self.settings,
+            limits: self.limits,
+            connect_timeout: self.connect_timeout,
+            redirects: self.redirects,
+            extensions: policy.into(),
+        }
+    }
+
     /// What to do with a 3xx answer.
     pub const fn redirects(mut self, redirects: Redirects) -> Self {
         self.redirects = redirects;
@@ -112,12 +141,13 @@ impl ConnectOptions {
     }
 }
 
-impl fmt::Debug for ConnectOptions {
+impl<P: fmt::Debug> fmt::Debug for ConnectOptions<P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ConnectOptions")
             .field("subprotocols", &self.subprotocols)
             .field("origin", &self.origin)
             .field("fields", &Names(&self.fields))
+            .field("extensions", &self.extensions)
             .finish_non_exhaustive()
     }
 }
@@ -127,6 +157,12 @@ impl Default for ConnectOptions {
         Self::new()
     }
 }
+
+/// A client's socket; `P` is what it offered.
+pub(crate) type ClientSocket<T, P> = WebSocket<T, Client<ChaChaKeys>, ExtensionOf<P>>;
+
+/// The extension of a connection; `P` is what the client offered.
+type ExtensionOf<P> = <<P as ClientExtensions>::Agreed as AgreedExtensions>::Extension;
 
 /// Connects to a `ws:` URI over TCP, with the defaults.
 ///
@@ -143,10 +179,10 @@ pub fn connect(uri: &str) -> Result<WebSocket<TcpStream, Client<ChaChaKeys>>, Co
 /// # Errors
 ///
 /// [`ConnectError`].
-pub fn connect_with(
+pub fn connect_with<P: ClientExtensions>(
     uri: &str,
-    options: &ConnectOptions,
-) -> Result<WebSocket<TcpStream, Client<ChaChaKeys>>, ConnectError> {
+    options: &ConnectOptions<P>,
+) -> Result<ClientSocket<TcpStream, P>, ConnectError> {
     let mut options = Cow::Borrowed(options);
     let mut place = uri.to_owned();
     let mut hops = 0;
@@ -184,15 +220,18 @@ pub fn connect_with(
 /// # Errors
 ///
 /// [`ConnectError`].
-pub fn connect_over<T: Transport>(
+pub fn connect_over<T: Transport, P: ClientExtensions>(
     mut transport: T,
     uri: &str,
-    options: &ConnectOptions,
-) -> Result<WebSocket<T, Client<ChaChaKeys>>, ConnectError> {
+    options: &ConnectOptions<P>,
+) -> Result<ClientSocket<T, P>, ConnectError> {
     let uri = Uri::parse(uri)?;
     let subprotocols: Vec<&str> = options.subprotocols.iter().map(String::as_str).collect();
     let fields = borrowed(&options.fields);
-    let mut request = ClientRequest::new(&uri).subprotocols(&subprotocols).fields(&fields);
+    let mut request = ClientRequest::new(&uri)
+        .extensions(options.extensions)
+        .subprotocols(&subprotocols)
+        .fields(&fields);
     if let Some(origin) = &options.origin {
         request = request.origin(origin);
     }
@@ -215,10 +254,10 @@ pub fn connect_over<T: Transport>(
 }
 
 /// Reads until the handshake has its answer.
-fn receive_answer<T: Transport, C>(
+fn receive_answer<T: Transport, P: ClientExtensions, C>(
     transport: &mut T,
-    mut handshake: ClientHandshake<'_>,
-    open: impl FnOnce(sansocket::Negotiated) -> C,
+    mut handshake: ClientHandshake<'_, P>,
+    open: impl FnOnce(Negotiated<ExtensionOf<P>>) -> C,
 ) -> Result<(C, HandshakeResponse, Vec<u8>), ConnectError> {
     let clock = Clock::new();
     let mut timeout = ReadTimeout::new(None);
@@ -241,6 +280,7 @@ fn receive_answer<T: Transport, C>(
                 let connection = open(response.negotiated());
                 let answer = HandshakeResponse {
                     subprotocol: response.subprotocol().map(str::to_owned),
+                    extensions: extensions(&response.extensions()),
                     fields: owned(response.fields()),
                 };
                 let leftover = received[response.head_len()..].to_vec();
@@ -330,6 +370,11 @@ fn redirect(from: &Uri<'_>, rejected: &Rejected) -> Option<String> {
 
 pub(crate) fn borrowed(fields: &[(String, String)]) -> Vec<(&str, &str)> {
     fields.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect()
+}
+
+/// What both sides agreed on, as the response says it.
+pub(crate) fn extensions(agreed: &impl AgreedExtensions) -> Option<String> {
+    agreed.element().map(|element| element.as_ref().to_owned())
 }
 
 fn owned(fields: &Fields<'_>) -> Vec<(String, Vec<u8>)> {

@@ -80,4 +80,8 @@ mod documents {
 
     #[doc = include_str!("../../../docs/integrating.md")]
     struct Integrating;
+
+    #[cfg(feature = "deflate")]
+    #[doc = include_str!("../../../docs/compression.md")]
+    struct Compression;
 }

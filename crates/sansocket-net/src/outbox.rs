@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use sansocket::frame::CONTROL_FRAME_LEN_MAX;
 use sansocket::{
-    CloseCode, CloseSent, Extension, Fin, HEAD_GAP, Kind, Message, Obligation, Prepared, Role,
+    CloseCode, CloseSent, Compress, Extension, Fin, Kind, Message, Obligation, Prepared, Role,
     SendError, SendHalf, Server, Transmit,
 };
 
@@ -19,7 +19,7 @@ use crate::transport::Transport;
 
 /// What is sent goes through here, in order.
 #[derive(Debug)]
-pub(crate) struct Outbox<T, R, X> {
+pub(crate) struct Outbox<T, R, X: Extension> {
     pub(crate) transport: T,
     half: SendHalf<R, X>,
     /// Encoded, and written up to `written`.
@@ -98,10 +98,11 @@ impl<T: Transport, R: Role, X: Extension> Outbox<T, R, X> {
     }
 
     /// Encodes a message, writes it, and whatever was waiting before it.
-    pub(crate) fn send(&mut self, message: Message<'_>) -> Result<(), Error> {
+    pub(crate) fn send(&mut self, message: Message<'_>, compress: Compress) -> Result<(), Error> {
         self.check_unbroken()?;
         let len = message.len();
-        if len > COALESCED_MAX {
+        let compressed = compress == Compress::Auto && self.half.compresses(len);
+        if len > COALESCED_MAX && !compressed {
             // A head would continue the message, and end it.
             if let Some(kind) = self.half.message_under_way() {
                 return Err(SendError::MessageUnderWay { kind }.into());
@@ -120,7 +121,7 @@ impl<T: Transport, R: Role, X: Extension> Outbox<T, R, X> {
             }
             self.half.payload_written(len as u64)?;
         } else {
-            self.half.append(message, &mut self.bytes)?;
+            self.half.append_with(message, compress, &mut self.bytes)?;
         }
         self.counters.messages_sent += 1;
         self.counters.frames_sent += 1;
@@ -135,7 +136,7 @@ impl<T: Transport, R: Role, X: Extension> Outbox<T, R, X> {
         payload: &[u8],
     ) -> Result<(), Error> {
         self.check_unbroken()?;
-        let room = payload.len() + HEAD_GAP;
+        let room = self.half.send_len_max(payload.len());
         self.encode(room, |half, out| half.send_fragment(kind, fin, payload, out))?;
         self.counters.frames_sent += 1;
         self.counters.messages_sent += u64::from(fin == Fin::Last);

@@ -42,6 +42,8 @@ pub struct Counters {
 pub struct HandshakeResponse {
     /// The subprotocol in use.
     pub subprotocol: Option<String>,
+    /// The extensions agreed on, as the response says them.
+    pub extensions: Option<String>,
     /// The header fields of the response, in their order; cookies are among them.
     /// Empty for a server.
     pub fields: Vec<(String, Vec<u8>)>,
@@ -51,6 +53,7 @@ impl fmt::Debug for HandshakeResponse {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("HandshakeResponse")
             .field("subprotocol", &self.subprotocol)
+            .field("extensions", &self.extensions)
             .field("fields", &Names(&self.fields))
             .finish()
     }
@@ -111,7 +114,7 @@ pub(crate) enum Otherwise {
 
 /// The receiving side.
 #[derive(Debug)]
-pub(crate) struct Pump<R, X> {
+pub(crate) struct Pump<R, X: Extension> {
     half: ReceiveHalf<R, X>,
     clock: Clock,
     /// When the transport was last looked at. Time in the engine stands still

@@ -2,14 +2,16 @@
 
 use std::time::Duration;
 
+#[cfg(feature = "deflate")]
+use sansocket::deflate::ServerDeflatePolicy;
 use sansocket::handshake::{
-    Accept, CheckedReply, HandshakeConfig, HandshakeLimits, Incoming, MissingOrigin, NullOrigin,
-    OriginPolicy, OutputTooSmall, PlainRequest, Rejection, Reply, ReplyError, Request,
-    ServerHandshake,
+    Accept, AgreedExtensions, CheckedReply, HandshakeConfig, HandshakeLimits, Incoming,
+    MissingOrigin, NullOrigin, OriginPolicy, OutputTooSmall, PlainRequest, Rejection, Reply,
+    ReplyError, Request, ServerExtensions, ServerHandshake,
 };
-use sansocket::{Config, Connection, Server};
+use sansocket::{Connection, NoExtension, Server};
 
-use crate::client::borrowed;
+use crate::client::{borrowed, extensions};
 use crate::clock::{Clock, Read, ReadTimeout};
 use crate::error::AcceptError;
 use crate::outbox::write_all;
@@ -26,12 +28,13 @@ use crate::transport::Transport;
 /// ```
 #[derive(Clone, Debug)]
 #[must_use]
-pub struct AcceptOptions {
+pub struct AcceptOptions<P = NoExtension> {
     origins: Option<Vec<String>>,
     missing_origin: MissingOrigin,
     null_origin: NullOrigin,
     limits: HandshakeLimits,
     settings: Settings,
+    extensions: P,
 }
 
 impl AcceptOptions {
@@ -44,15 +47,38 @@ impl AcceptOptions {
             null_origin: NullOrigin::Refuse,
             limits: HandshakeLimits::new(),
             settings: Settings::new(),
+            extensions: NoExtension,
         }
     }
+}
 
+impl<P: ServerExtensions> AcceptOptions<P> {
     /// Lets the pages of this origin connect, and no longer those of the same host
     /// unless they are named too; `*` is any. That is no authentication: only
     /// browsers tell the truth about it (RFC 6455 section 10.2).
     pub fn allow_origin(mut self, origin: impl Into<String>) -> Self {
         self.origins.get_or_insert_default().push(origin.into());
         self
+    }
+
+    /// Compresses with clients that offer it, as `policy` says (RFC 7692). Messages
+    /// with secrets are then for [`WebSocket::send_with`], and how much to compress is
+    /// for [`Config::deflate`](sansocket::Config::deflate).
+    ///
+    /// Without a policy, no offer is taken, and the socket is of the same type.
+    #[cfg(feature = "deflate")]
+    pub fn deflate(
+        self,
+        policy: impl Into<Option<ServerDeflatePolicy>>,
+    ) -> AcceptOptions<Option<ServerDeflatePolicy>> {
+        AcceptOptions {
+            origins: self.origins,
+            missing_origin: self.missing_origin,
+            null_origin: self.null_origin,
+            limits: self.limits,
+            settings: self.settings,
+            extensions: policy.into(),
+        }
     }
 
     /// What to do with requests that have no Origin.
@@ -166,11 +192,11 @@ pub fn accept<T: Transport>(transport: T) -> Result<WebSocket<T, Server>, Accept
 /// # Ok(())
 /// # }
 /// ```
-pub fn accept_with<T: Transport>(
+pub fn accept_with<T: Transport, P: ServerExtensions>(
     mut transport: T,
-    options: &AcceptOptions,
+    options: &AcceptOptions<P>,
     decide: impl FnOnce(&Incoming<'_>) -> Decision,
-) -> Result<WebSocket<T, Server>, AcceptError> {
+) -> Result<WebSocket<T, Server, ExtensionOf<P>>, AcceptError> {
     transport.set_write_timeout(Some(options.settings.write_stall))?;
     match open(&mut transport, options, decide) {
         Ok((connection, response, leftover)) => {
@@ -187,14 +213,17 @@ pub fn accept_with<T: Transport>(
     }
 }
 
-type Opened = (Connection<Server>, HandshakeResponse, Vec<u8>);
+/// The extension of a connection; `P` is what the server does about offers.
+type ExtensionOf<P> = <<P as ServerExtensions>::Agreed as AgreedExtensions>::Extension;
+
+type Opened<P> = (Connection<Server, ExtensionOf<P>>, HandshakeResponse, Vec<u8>);
 
 /// Reads the request, asks, and writes the answer.
-fn open<T: Transport>(
+fn open<T: Transport, P: ServerExtensions>(
     transport: &mut T,
-    options: &AcceptOptions,
+    options: &AcceptOptions<P>,
     decide: impl FnOnce(&Incoming<'_>) -> Decision,
-) -> Result<Opened, AcceptError> {
+) -> Result<Opened<P>, AcceptError> {
     let origins: Vec<&str> = options.origins.iter().flatten().map(String::as_str).collect();
     let policy = match &options.origins {
         None => OriginPolicy::SameHost,
@@ -224,8 +253,7 @@ fn open<T: Transport>(
     let mut peer = Answering { transport: reading.transport, stall: options.settings.write_stall };
     match decided {
         Ok((Incoming::Upgrade(request), decision)) => {
-            let (answer, accepted) =
-                peer.answer_upgrade(&options.settings.config, &request, decision)?;
+            let (answer, accepted) = peer.answer_upgrade(options, &request, decision)?;
             Ok((answer, accepted, reading.received[request.head_len()..].to_vec()))
         }
         Ok((Incoming::Plain(request), decision)) => Err(peer.answer_plain(&request, decision)),
@@ -279,14 +307,14 @@ struct Answering<'t, T> {
 }
 
 impl<T: Transport> Answering<'_, T> {
-    fn answer_upgrade(
+    fn answer_upgrade<P: ServerExtensions>(
         &mut self,
-        config: &Config,
+        options: &AcceptOptions<P>,
         request: &Request<'_>,
         decision: Decision,
-    ) -> Result<(Connection<Server>, HandshakeResponse), AcceptError> {
+    ) -> Result<(Connection<Server, ExtensionOf<P>>, HandshakeResponse), AcceptError> {
         let fields = borrowed(&decision.fields);
-        let mut accept = Accept::new().fields(&fields);
+        let mut accept = Accept::new().extensions(options.extensions).fields(&fields);
         let subprotocol = match decision.answer {
             Answer::Accept { subprotocol } => subprotocol,
             Answer::Default => None,
@@ -301,8 +329,10 @@ impl<T: Transport> Answering<'_, T> {
         match request.accept(&accept) {
             Ok(accepted) => {
                 self.write(accepted.response_len(), |out| accepted.write(out))?;
-                let connection = Connection::new(accepted.negotiated(), Server, config);
-                Ok((connection, HandshakeResponse { subprotocol, fields: Vec::new() }))
+                let connection =
+                    Connection::new(accepted.negotiated(), Server, &options.settings.config);
+                let extensions = extensions(&accepted.extensions());
+                Ok((connection, HandshakeResponse { subprotocol, extensions, fields: Vec::new() }))
             }
             Err(error) => {
                 let _ = write_all(self.transport, INTERNAL_SERVER_ERROR, self.stall);

@@ -5,8 +5,8 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use sansocket::{
-    CloseCode, CloseSent, Connection, Data, Delivery, Extension, Fin, Inbox, Kind, Message,
-    NoExtension, Obligation, OwnedMessage, Prepared, Role, Server, State,
+    CloseCode, CloseSent, Compress, Connection, Data, Delivery, Extension, Fin, Inbox, Kind,
+    Message, NoExtension, Obligation, OwnedMessage, Prepared, Role, Server, State,
 };
 
 use crate::error::{Closed, Error};
@@ -44,7 +44,7 @@ pub struct WebSocket<T: Transport, R: Role, X: Extension = NoExtension> {
 }
 
 #[derive(Debug)]
-struct Live<T, R, X> {
+struct Live<T, R, X: Extension> {
     pump: Pump<R, X>,
     outbox: Outbox<T, R, X>,
 }
@@ -123,7 +123,21 @@ impl<T: Transport, R: Role, X: Extension> WebSocket<T, R, X> {
     /// fails: what the peer said before can still be received then;
     /// [`Error::WriteStalled`]: the connection is given up.
     pub fn send<'m>(&mut self, message: impl Into<Message<'m>>) -> Result<(), Error> {
-        self.live().outbox.send(message.into())
+        self.live().outbox.send(message.into(), Compress::Auto)
+    }
+
+    /// [`send`](Self::send), or as it is: [`Compress::Never`] is for messages with
+    /// secrets.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send).
+    pub fn send_with<'m>(
+        &mut self,
+        message: impl Into<Message<'m>>,
+        compress: Compress,
+    ) -> Result<(), Error> {
+        self.live().outbox.send(message.into(), compress)
     }
 
     /// Sends one fragment of a message; the one with [`Fin::Last`] ends it.

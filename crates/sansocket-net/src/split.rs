@@ -13,8 +13,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::Duration;
 
 use sansocket::{
-    CloseCode, CloseSent, Data, Delivery, Extension, Fin, Inbox, Kind, Message, NoExtension,
-    Obligation, Prepared, Role, Server, State,
+    CloseCode, CloseSent, Compress, Data, Delivery, Extension, Fin, Inbox, Kind, Message,
+    NoExtension, Obligation, Prepared, Role, Server, State,
 };
 
 use crate::error::Error;
@@ -42,7 +42,7 @@ pub struct Sender<T: SplitTransport, R: Role, X: Extension = NoExtension> {
 pub type Halves<T, R, X = NoExtension> = (Receiver<T, R, X>, Sender<T, R, X>);
 
 #[derive(Debug)]
-struct Shared<T, R, X> {
+struct Shared<T, R, X: Extension> {
     outbox: Mutex<Outbox<T, R, X>>,
     slot: Mutex<Slot>,
     /// How many bytes the transport took; kept by the outbox.
@@ -62,7 +62,7 @@ struct Slot {
 
 /// The receiver's way to the outbox, and its own handle to read from.
 #[derive(Debug)]
-struct ReceiverSide<T, R, X> {
+struct ReceiverSide<T, R, X: Extension> {
     transport: T,
     shared: Arc<Shared<T, R, X>>,
     /// Not yet in the slot: the answer to a Close must not be there without its
@@ -140,7 +140,22 @@ impl<T: SplitTransport, R: Role, X: Extension> Sender<T, R, X> {
     /// As there.
     pub fn send<'m>(&self, message: impl Into<Message<'m>>) -> Result<(), Error> {
         let message = message.into();
-        self.shared.with_outbox(|outbox| outbox.send(message))
+        self.shared.with_outbox(|outbox| outbox.send(message, Compress::Auto))
+    }
+
+    /// [`send`](Self::send), or as it is: [`Compress::Never`] is for messages with
+    /// secrets.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send).
+    pub fn send_with<'m>(
+        &self,
+        message: impl Into<Message<'m>>,
+        compress: Compress,
+    ) -> Result<(), Error> {
+        let message = message.into();
+        self.shared.with_outbox(|outbox| outbox.send(message, compress))
     }
 
     /// Sends one fragment of a message. Other senders must wait for the last: their
