@@ -7,9 +7,11 @@ use std::net::TcpStream;
 use std::process::ExitCode;
 
 use clap::Args;
+use sansocket::deflate::Deflate;
 use sansocket::{ChaChaKeys, Client, CloseCode, Inbox, Message};
 use sansocket_net::{ConnectError, ConnectOptions, Error, Settings, WebSocket, connect_with};
 
+use crate::compression::CompressArgs;
 use crate::{LimitArgs, fail};
 
 #[derive(Args, Debug)]
@@ -21,9 +23,11 @@ pub(crate) struct AutobahnArgs {
     agent: String,
     #[command(flatten)]
     limits: LimitArgs,
+    #[command(flatten)]
+    compress: CompressArgs,
 }
 
-type Socket = WebSocket<TcpStream, Client<ChaChaKeys>>;
+type Socket = WebSocket<TcpStream, Client<ChaChaKeys>, Deflate>;
 
 pub(crate) fn run(args: &AutobahnArgs) -> ExitCode {
     match run_cases(args) {
@@ -68,8 +72,10 @@ fn echo(mut socket: Socket) -> Error {
 
 impl AutobahnArgs {
     fn connect(&self, path: &str) -> Result<Socket, ConnectError> {
-        let settings = Settings::new().config(self.limits.config());
+        let settings = Settings::new().config(self.limits.config(self.compress.config()));
+        let options =
+            ConnectOptions::new().settings(settings).deflate(self.compress.client_policy());
         let url = format!("{}/{path}", self.url.trim_end_matches('/'));
-        connect_with(&url, &ConnectOptions::new().settings(settings))
+        connect_with(&url, &options)
     }
 }

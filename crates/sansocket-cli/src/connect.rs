@@ -6,9 +6,11 @@ use std::process::ExitCode;
 use std::thread;
 
 use clap::Args;
+use sansocket::deflate::{ClientDeflatePolicy, Deflate};
 use sansocket::{ChaChaKeys, Client, CloseCode, Inbox, Message};
 use sansocket_net::{ConnectOptions, Error, Redirects, Sender, Settings, connect_with};
 
+use crate::compression::CompressArgs;
 use crate::terminal::{Line, Printable};
 use crate::{LimitArgs, fail};
 
@@ -33,9 +35,11 @@ pub(crate) struct ConnectArgs {
     follow: bool,
     #[command(flatten)]
     limits: LimitArgs,
+    #[command(flatten)]
+    compress: CompressArgs,
 }
 
-type Sending = Sender<TcpStream, Client<ChaChaKeys>>;
+type Sending = Sender<TcpStream, Client<ChaChaKeys>, Deflate>;
 
 /// Ends with 0 if the connection was closed cleanly with 1000 or no code, 1 if it
 /// ended otherwise, 2 if it was never opened.
@@ -44,10 +48,14 @@ pub(crate) fn run(args: &ConnectArgs) -> ExitCode {
         Ok(socket) => socket,
         Err(error) => return fail(format_args!("{}: {error}", Printable(&args.url))),
     };
-    match socket.subprotocol() {
-        Some(name) => eprintln!("open, subprotocol {name}"),
-        None => eprintln!("open"),
+    let mut opened = String::from("open");
+    if let Some(name) = socket.subprotocol() {
+        opened += &format!(", subprotocol {name}");
     }
+    if let Some(extensions) = &socket.response().extensions {
+        opened += &format!(", {extensions}");
+    }
+    eprintln!("{opened}");
     let (mut receiver, sender) = match socket.split() {
         Ok(halves) => halves,
         Err(error) => return fail(error),
@@ -77,10 +85,13 @@ pub(crate) fn run(args: &ConnectArgs) -> ExitCode {
 }
 
 impl ConnectArgs {
-    fn options(&self) -> ConnectOptions {
-        let settings = Settings::new().config(self.limits.config());
+    fn options(&self) -> ConnectOptions<Option<ClientDeflatePolicy>> {
+        let settings = Settings::new().config(self.limits.config(self.compress.config()));
         let redirects = if self.follow { Redirects::Follow } else { Redirects::Refuse };
-        let mut options = ConnectOptions::new().settings(settings).redirects(redirects);
+        let mut options = ConnectOptions::new()
+            .settings(settings)
+            .redirects(redirects)
+            .deflate(self.compress.client_policy());
         for name in &self.subprotocol {
             options = options.subprotocol(name);
         }

@@ -4,6 +4,7 @@
 #![forbid(unsafe_code)]
 
 mod autobahn;
+mod compression;
 mod connect;
 mod page;
 mod serve;
@@ -13,6 +14,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
+use sansocket::deflate::DeflateConfig;
 use sansocket::{Config, KeepAlive};
 
 /// WebSockets from the command line.
@@ -51,13 +53,14 @@ struct LimitArgs {
 }
 
 impl LimitArgs {
-    fn config(&self) -> Config {
+    fn config(&self, deflate: DeflateConfig) -> Config {
         let silence = Duration::from_secs(u64::from(self.keep_alive));
         let keep_alive = match self.keep_alive {
             0 => KeepAlive::Off,
             _ => KeepAlive::PingPong { interval: silence, timeout: silence },
         };
-        let config = Config::new().message_len_max(self.max_message).keep_alive(keep_alive);
+        let config =
+            Config::new().message_len_max(self.max_message).keep_alive(keep_alive).deflate(deflate);
         match self.max_fragments {
             Some(count) => config.fragments_max(count),
             None => config,

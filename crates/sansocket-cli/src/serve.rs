@@ -10,10 +10,12 @@ use std::thread;
 use std::time::Duration;
 
 use clap::Args;
+use sansocket::deflate::{Deflate, DeflatePool, ServerDeflatePolicy};
 use sansocket::handshake::{HandshakeLimits, Incoming};
 use sansocket::{CloseCode, Inbox, Server};
 use sansocket_net::{AcceptError, AcceptOptions, Decision, Error, Sender, Settings, accept_with};
 
+use crate::compression::CompressArgs;
 use crate::terminal::Printable;
 use crate::{LimitArgs, fail, page};
 
@@ -34,11 +36,13 @@ pub(crate) struct ServeArgs {
     max_connections: usize,
     #[command(flatten)]
     limits: LimitArgs,
+    #[command(flatten)]
+    compress: CompressArgs,
 }
 
 /// What all threads share.
 struct Echo {
-    options: AcceptOptions,
+    options: AcceptOptions<Option<ServerDeflatePolicy>>,
     subprotocols: Vec<String>,
     open: Mutex<Open>,
     closed: Condvar,
@@ -49,7 +53,7 @@ struct Echo {
 struct Open {
     /// All that have a thread, those that are still in their handshake included.
     threads: usize,
-    senders: HashMap<u64, Sender<TcpStream, Server>>,
+    senders: HashMap<u64, Sender<TcpStream, Server, Deflate>>,
     stopping: bool,
 }
 
@@ -85,8 +89,10 @@ fn announce(listener: &TcpListener) -> io::Result<()> {
 
 impl Echo {
     fn new(args: &ServeArgs) -> Self {
-        let settings = Settings::new().config(args.limits.config());
-        let mut options = AcceptOptions::new().settings(settings);
+        let deflate = args.compress.config().pool(&DeflatePool::new(POOLED_MAX));
+        let settings = Settings::new().config(args.limits.config(deflate));
+        let mut options =
+            AcceptOptions::new().settings(settings).deflate(args.compress.server_policy());
         for origin in &args.allow_origin {
             options = options.allow_origin(origin);
         }
@@ -146,7 +152,10 @@ impl Echo {
             }
             socket => socket?,
         };
-        log(id, format_args!("{peer} opened {opened}"));
+        match &socket.response().extensions {
+            Some(extensions) => log(id, format_args!("{peer} opened {opened}, {extensions}")),
+            None => log(id, format_args!("{peer} opened {opened}")),
+        }
         let (mut receiver, sender) = match socket.split() {
             Ok(halves) => halves,
             Err(error) => {
@@ -211,7 +220,7 @@ impl Echo {
         free
     }
 
-    fn register(&self, id: u64, sender: &Sender<TcpStream, Server>) {
+    fn register(&self, id: u64, sender: &Sender<TcpStream, Server, Deflate>) {
         let mut open = self.open();
         open.senders.insert(id, sender.clone());
         let stopping = open.stopping;
@@ -283,7 +292,7 @@ fn refusing() -> mpsc::SyncSender<TcpStream> {
     refused
 }
 
-fn go_away(sender: &Sender<TcpStream, Server>) {
+fn go_away(sender: &Sender<TcpStream, Server, Deflate>) {
     // One that is closing already needs no second Close.
     let _ = sender.close(CloseCode::GOING_AWAY, "the server is stopping");
 }
@@ -296,6 +305,9 @@ fn not_found() -> Decision {
 fn log(id: u64, line: impl std::fmt::Display) {
     eprintln!("#{id} {line}");
 }
+
+/// How many contexts to keep for the next message, of each sort.
+const POOLED_MAX: usize = 16;
 
 const STOP_TIMEOUT: Duration = Duration::from_secs(4);
 

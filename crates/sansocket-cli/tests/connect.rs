@@ -214,3 +214,38 @@ fn the_limits_are_options() {
     assert_eq!(connected.peer.rest_after_end(), "close 1009");
     assert_eq!(connected.process.end().0, Some(1));
 }
+
+#[test]
+fn compression_is_offered_as_the_options_say() {
+    let options = ["--compress", "--client-max-window-bits=11", "--server-no-context-takeover"];
+    let agreed = "Sec-WebSocket-Extensions: permessage-deflate; server_no_context_takeover; \
+                  client_max_window_bits=10\r\n";
+    let mut connected = Connected::with(&options, agreed);
+    let offer = "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits=11; \
+                 server_no_context_takeover, permessage-deflate; client_max_window_bits=11\r\n";
+    assert!(connected.request.contains(offer), "{}", connected.request);
+    let opened = connected.process.log("open");
+    assert!(opened.contains("permessage-deflate; server_no_context_takeover"), "{opened}");
+    connected.process.write(format!("{}\n", "long ".repeat(200)).as_bytes());
+    let line = connected.peer.next();
+    assert_eq!(line.first, 0xc1);
+    assert!(line.payload.len() < 40);
+    // "Hello", as RFC 7692 section 7.2.3.1 compresses it.
+    connected.peer.send(0xc1, &[0xf2, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00]);
+    assert_eq!(connected.process.line(), "Hello");
+    assert_eq!(connected.close(1000, "").0, Some(0));
+}
+
+#[test]
+fn a_server_that_compresses_unasked_is_left() {
+    let listener = Listener::bind();
+    let mut process = Process::start(&["connect", &listener.uri("/")]);
+    let mut stream = listener.accept();
+    let request = read_head(&mut stream);
+    assert!(!request.contains("Sec-WebSocket-Extensions"), "{request}");
+    let answer = upgrade_response(&request, "Sec-WebSocket-Extensions: permessage-deflate\r\n");
+    stream.write_all(answer.as_bytes()).expect("it reads");
+    assert_eq!(process.end().0, Some(2));
+    let log = process.rest_of_log();
+    assert!(log.contains("an extension that was not offered"), "{log}");
+}

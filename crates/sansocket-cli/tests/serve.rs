@@ -269,3 +269,75 @@ fn many_connections_are_served_side_by_side() {
         assert_eq!(task.join(), b"\x88\x02\x03\xe8");
     }
 }
+
+/// An offer that lets the server choose.
+const OFFER: &str = "Sec-WebSocket-Extensions: permessage-deflate; x=1, permessage-deflate; client_max_window_bits\r\n";
+
+/// What the head of an answer says of extensions.
+fn extensions(head: &str) -> Option<&str> {
+    head.lines().find_map(|line| line.strip_prefix("Sec-WebSocket-Extensions: "))
+}
+
+#[test]
+fn compression_is_off_unless_asked_for() {
+    let serve = Serve::start(&[]);
+    let (head, mut peer) = serve.ask(OFFER);
+    assert!(head.starts_with("HTTP/1.1 101 "), "{head}");
+    assert_eq!(extensions(&head), None);
+    peer.text("Hello");
+    assert_eq!(words(&[peer.next()]), "text Hello");
+}
+
+#[test]
+fn compression_is_agreed_on_as_the_options_say() {
+    // "Hello", as RFC 7692 section 7.2.3.1 compresses it.
+    const HELLO: &[u8] = &[0xf2, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00];
+    let serve = Serve::start(&["--compress", "--compress-threshold", "0"]);
+    let (head, mut peer) = serve.ask(OFFER);
+    assert_eq!(extensions(&head), Some("permessage-deflate"));
+    let log = serve.process.log("opened");
+    assert!(log.ends_with(", permessage-deflate"), "{log}");
+    peer.send(0xc1, HELLO);
+    let echo = peer.next();
+    assert_eq!((echo.first, &echo.payload[..]), (0xc1, HELLO));
+    peer.text("Hello");
+    let echo = peer.next();
+    assert_eq!(echo.first, 0xc1);
+    assert!(echo.payload.len() < HELLO.len(), "the context is kept");
+
+    let options = [
+        "--compress",
+        "--server-max-window-bits=12",
+        "--client-max-window-bits=10",
+        "--server-no-context-takeover",
+        "--client-no-context-takeover",
+    ];
+    let serve = Serve::start(&options);
+    let (head, mut peer) = serve.ask(OFFER);
+    let agreed = "permessage-deflate; server_no_context_takeover; server_max_window_bits=12; \
+                  client_no_context_takeover; client_max_window_bits=10";
+    assert_eq!(extensions(&head), Some(agreed));
+    peer.send(0xc1, HELLO);
+    assert_eq!(words(&[peer.next()]), "text Hello", "too short to be compressed");
+    let long = text(512);
+    peer.text(&long);
+    let echo = peer.next();
+    assert_eq!(echo.first, 0xc1);
+    assert!(echo.payload.len() < 100);
+    // Browsers that do not let their window be limited are not turned away.
+    let (head, _peer) = serve.ask("Sec-WebSocket-Extensions: permessage-deflate\r\n");
+    assert!(extensions(&head).is_some_and(|agreed| !agreed.contains("client_max_window_bits")));
+}
+
+#[test]
+fn options_of_compression_that_make_no_sense_are_refused() {
+    for options in [
+        &["--server-no-context-takeover"][..],
+        &["--compress", "--client-max-window-bits=8"],
+        &["--compress", "--server-max-window-bits=16"],
+        &["--compress", "--compress-level=10"],
+    ] {
+        let mut process = Process::start(&[&["serve", "--listen=127.0.0.1:0"], options].concat());
+        assert_eq!(process.end().0, Some(2), "{options:?}");
+    }
+}
