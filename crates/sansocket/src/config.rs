@@ -100,8 +100,7 @@ impl Config {
 
     /// The longest message to accept, in bytes. Default: 1 MiB. A longer one
     /// fails with 1009 at the header that says so. A compressed one may have an eighth
-    /// more on the wire, or 64 bytes if that is more, and fails where it becomes
-    /// longer than the limit.
+    /// and 64 bytes more on the wire, and fails where it becomes longer than the limit.
     pub const fn message_len_max(mut self, bytes: u64) -> Self {
         self.message_len_max = bytes;
         self

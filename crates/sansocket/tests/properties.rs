@@ -209,9 +209,9 @@ fn header_bytes() -> impl Strategy<Value = Vec<u8>> {
 fn rules() -> impl Strategy<Value = Rules> {
     let len = || prop_oneof![Just(0), Just(125), Just(70_000), Just(u64::MAX), any::<u64>()];
     let reserved = prop::sample::select(vec![0_u8, 0x40]);
-    (any::<[bool; 4]>(), reserved, [len(), len(), len()], 0..3_u32, 0..3_u32).prop_map(
+    (any::<[bool; 5]>(), reserved, [len(), len(), len()], 0..3_u32, 0..3_u32).prop_map(
         |(
-            [masked, expect, unmasked, longer],
+            [masked, expect, unmasked, longer, compressed],
             reserved,
             [payload, message, used],
             fragments,
@@ -223,7 +223,7 @@ fn rules() -> impl Strategy<Value = Rules> {
                 expect: if expect { Expect::Message } else { Expect::Continuation },
                 reserved,
                 payload_len_max: payload,
-                compressed: false,
+                compressed,
                 message_len: used,
                 message_len_max: message,
                 fragments,
@@ -333,13 +333,20 @@ fn naive_breach(bytes: &[u8], rules: &Rules) -> Option<FrameRule> {
 fn naive_limit(bytes: &[u8], rules: &Rules) -> Option<FrameRule> {
     let len = naive_payload_len(bytes);
     let sum = u128::from(len) + u128::from(rules.message_len);
-    if len > rules.payload_len_max {
-        return Some(FrameRule::FrameTooBig { len, max: rules.payload_len_max });
+    let compressed = rules.compressed || bytes[0] & 0x70 != 0;
+    let limit = |max: u64| {
+        let more = if compressed { u128::from(max / 8) + 64 } else { 0 };
+        u64::try_from(u128::from(max) + more).unwrap_or(u64::MAX)
+    };
+    let max = limit(rules.payload_len_max);
+    if len > max {
+        return Some(FrameRule::FrameTooBig { len, max });
     }
+    let max = limit(rules.message_len_max);
     // A message over its limit already takes nothing more, not even nothing at all.
-    let too_big = len > 0 && sum > u128::from(rules.message_len_max);
+    let too_big = len > 0 && sum > u128::from(max);
     let len = u64::try_from(sum).unwrap_or(u64::MAX);
-    too_big.then_some(FrameRule::MessageTooBig { len, max: rules.message_len_max })
+    too_big.then_some(FrameRule::MessageTooBig { len, max })
 }
 
 proptest! {

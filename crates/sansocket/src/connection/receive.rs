@@ -137,9 +137,12 @@ impl<R: Role, X: Extension> ReceiveHalf<R, X> {
                 }
                 self.timers.note_life();
                 let Taken { data, wrong_before_end } = incoming.receive(part);
-                if let Some(piece) = data.as_ref().filter(|piece| piece.is_compressed()) {
-                    self.extension.deliver(piece);
-                } else if !incoming.is_under_way() {
+                match &data {
+                    Some(piece) if piece.is_compressed() => self.extension.deliver(piece),
+                    Some(piece) if piece.starts_message() => self.extension.pass_over(),
+                    _ => {}
+                }
+                if !incoming.is_under_way() && !self.extension.is_under_way() {
                     self.timers.note_message_end();
                 }
                 if let Some(bytes) = wrong_before_end {

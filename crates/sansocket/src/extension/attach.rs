@@ -38,6 +38,11 @@ pub trait Receiving: fmt::Debug {
     #[inline]
     fn deliver(&mut self, _piece: &Data<'_>) {}
 
+    /// A message begins that is not compressed: one that was not inflated to its end
+    /// never will be.
+    #[inline]
+    fn pass_over(&mut self) {}
+
     /// Decompresses the next part of the piece to the start of `out`.
     #[inline]
     fn inflate<'o>(&mut self, _piece: &mut Data<'_>, _out: &'o mut [u8]) -> Inflated<'o> {

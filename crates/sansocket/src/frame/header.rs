@@ -156,8 +156,7 @@ pub struct Rules {
     /// Whether the unfinished message is compressed.
     pub compressed: bool,
     /// The longest payload of a data frame, in bytes. A compressed one may be longer
-    /// by an eighth, or by 64 bytes if that is more, so that what cannot be
-    /// compressed still fits.
+    /// by an eighth and 64 bytes, so that what cannot be compressed still fits.
     pub payload_len_max: u64,
     /// What of the message limit is used up by earlier fragments, in bytes.
     pub message_len: u64,
@@ -266,7 +265,9 @@ impl Rules {
         let compressed = first & RESERVED != 0 || self.compressed;
         let (frame_max, message_max) = match compressed {
             false => (self.payload_len_max, self.message_len_max),
-            true => (with_an_eighth(self.payload_len_max), with_an_eighth(self.message_len_max)),
+            true => {
+                (compressed_len_max(self.payload_len_max), compressed_len_max(self.message_len_max))
+            }
         };
         let rule = if len > frame_max {
             FrameRule::FrameTooBig { len, max: frame_max }
@@ -280,9 +281,10 @@ impl Rules {
     }
 }
 
-/// The wire limit of what is compressed.
-fn with_an_eighth(len_max: u64) -> u64 {
-    len_max.saturating_add((len_max / 8).max(64))
+/// The wire limit of what is compressed: a byte can become nine bits, and blocks have
+/// headers.
+fn compressed_len_max(len_max: u64) -> u64 {
+    len_max.saturating_add(len_max / 8).saturating_add(64)
 }
 
 fn parse_len_16(bytes: &[u8], rules: &Rules) -> Result<Option<u64>, FrameError> {

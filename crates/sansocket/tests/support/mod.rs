@@ -3,6 +3,10 @@
 
 #![allow(dead_code, unused_imports, reason = "each test binary uses another part of the harness")]
 
+#[cfg(feature = "deflate")]
+pub(crate) mod compressed;
+#[cfg(feature = "deflate")]
+pub(crate) mod deflate;
 mod wire;
 
 use std::collections::BTreeSet;
@@ -136,14 +140,63 @@ pub(crate) fn messages(events: &[Seen]) -> Vec<(Kind, Vec<u8>)> {
 /// An engine as the embedder sees it: a connection, or its halves.
 pub(crate) trait Engine {
     fn receive<'b>(&'b mut self, buf: &'b mut [u8]) -> Result<Received<'b>, Failure>;
+
+    /// Receives once, and keeps the event; what is compressed is inflated into `out`.
+    fn hear(
+        &mut self,
+        buf: &mut [u8],
+        _out: &mut [u8],
+        events: &mut Vec<Seen>,
+    ) -> Result<Step, Failure> {
+        let received = self.receive(buf)?;
+        let step = Step::of(&received);
+        received.event.into_iter().for_each(|event| record(events, event));
+        Ok(step)
+    }
+
     fn poll_transmit<'o>(&mut self, out: &'o mut [u8]) -> Transmit<'o>;
     fn send(&mut self, text: &str, out: &mut [u8]) -> Result<usize, SendError>;
     fn state(&self) -> State;
 }
 
+/// What one call made of the bytes it was given, besides the event.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Step {
+    is_event: bool,
+    rest_len: usize,
+    need: usize,
+}
+
+impl Step {
+    fn of(received: &Received<'_>) -> Self {
+        let Received { event, rest, need } = received;
+        Self { is_event: event.is_some(), rest_len: rest.len(), need: *need }
+    }
+}
+
 impl<R: Role, X: Extension> Engine for Connection<R, X> {
     fn receive<'b>(&'b mut self, buf: &'b mut [u8]) -> Result<Received<'b>, Failure> {
         self.receive(buf)
+    }
+
+    fn hear(
+        &mut self,
+        buf: &mut [u8],
+        out: &mut [u8],
+        events: &mut Vec<Seen>,
+    ) -> Result<Step, Failure> {
+        let received = self.receive(buf)?;
+        let step = Step::of(&received);
+        match received.event {
+            Some(Event::Data(mut piece)) if piece.is_compressed() => {
+                while let Some(data) = self.inflate(&mut piece, out)? {
+                    record(events, Event::Data(data));
+                }
+                assert!(piece.bytes().is_empty(), "not used up: {piece:?}");
+            }
+            event => event.into_iter().for_each(|event| record(events, event)),
+        }
+        Ok(step)
     }
 
     fn poll_transmit<'o>(&mut self, out: &'o mut [u8]) -> Transmit<'o> {
@@ -161,22 +214,50 @@ impl<R: Role, X: Extension> Engine for Connection<R, X> {
 
 /// A split connection whose obligations are carried over one call later.
 #[derive(Debug)]
-pub(crate) struct Halves<R> {
-    pub(crate) receiving: ReceiveHalf<R, NoExtension>,
-    pub(crate) sending: SendHalf<R, NoExtension>,
+pub(crate) struct Halves<R, X: Extension = NoExtension> {
+    pub(crate) receiving: ReceiveHalf<R, X>,
+    pub(crate) sending: SendHalf<R, X>,
     pub(crate) carried: Vec<Obligation>,
 }
 
 impl<R: Endpoint> Halves<R> {
     pub(crate) fn open(config: &Config) -> Self {
-        let (receiving, sending) = open::<R>(config).into_split();
+        Self::of(open::<R>(config))
+    }
+}
+
+impl<R: Role, X: Extension> Halves<R, X> {
+    pub(crate) fn of(connection: Connection<R, X>) -> Self {
+        let (receiving, sending) = connection.into_split();
         Self { receiving, sending, carried: Vec::new() }
     }
 }
 
-impl<R: Role> Engine for Halves<R> {
+impl<R: Role, X: Extension> Engine for Halves<R, X> {
     fn receive<'b>(&'b mut self, buf: &'b mut [u8]) -> Result<Received<'b>, Failure> {
         self.receiving.receive(buf, |obligation| self.carried.push(obligation))
+    }
+
+    fn hear(
+        &mut self,
+        buf: &mut [u8],
+        out: &mut [u8],
+        events: &mut Vec<Seen>,
+    ) -> Result<Step, Failure> {
+        let Self { receiving, carried, .. } = self;
+        let mut owed = |obligation| carried.push(obligation);
+        let received = receiving.receive(buf, &mut owed)?;
+        let step = Step::of(&received);
+        match received.event {
+            Some(Event::Data(mut piece)) if piece.is_compressed() => {
+                while let Some(data) = receiving.inflate(&mut piece, out, &mut owed)? {
+                    record(events, Event::Data(data));
+                }
+                assert!(piece.bytes().is_empty(), "not used up: {piece:?}");
+            }
+            event => event.into_iter().for_each(|event| record(events, event)),
+        }
+        Ok(step)
     }
 
     fn poll_transmit<'o>(&mut self, out: &'o mut [u8]) -> Transmit<'o> {
@@ -206,6 +287,8 @@ impl<R: Role> Engine for Halves<R> {
 pub(crate) struct Embedder<E> {
     pub(crate) engine: E,
     input: Vec<u8>,
+    /// Where to inflate to.
+    inflated: Vec<u8>,
     pub(crate) events: Vec<Seen>,
     pub(crate) written: Vec<u8>,
     pub(crate) failure: Option<Failure>,
@@ -213,8 +296,13 @@ pub(crate) struct Embedder<E> {
 
 impl<E: Engine> Embedder<E> {
     pub(crate) fn new(engine: E) -> Self {
+        Self::inflating(engine, INFLATED_LEN)
+    }
+
+    /// An embedder that inflates into a place of this length.
+    pub(crate) fn inflating(engine: E, out_len: usize) -> Self {
         let (input, events, written) = Default::default();
-        Self { engine, input, events, written, failure: None }
+        Self { engine, input, inflated: vec![0; out_len], events, written, failure: None }
     }
 
     /// Takes bytes from the transport as the book says: receives until there is
@@ -260,20 +348,16 @@ impl<E: Engine> Embedder<E> {
     fn receive(&mut self, start: usize) -> Option<usize> {
         let unread = &mut self.input[start..];
         let (presented, before) = (unread.len(), self.engine.state());
-        let received = match self.engine.receive(unread) {
-            Ok(received) => received,
-            Err(failure) => {
-                self.failure = Some(failure);
-                self.check_fails_properly(failure, before);
-                return None;
-            }
-        };
-        let Received { event, rest, need } = received;
-        let (rest, is_event) = (rest.len(), event.is_some());
-        match event {
-            Some(event) => record(&mut self.events, event),
-            None => assert!(rest < need && need <= OWED_LEN_MAX, "need {need} with {rest}"),
-        }
+        let Step { is_event, rest_len: rest, need } =
+            match self.engine.hear(unread, &mut self.inflated, &mut self.events) {
+                Ok(step) => step,
+                Err(failure) => {
+                    self.failure = Some(failure);
+                    self.check_fails_properly(failure, before);
+                    return None;
+                }
+            };
+        assert!(is_event || rest < need && need <= OWED_LEN_MAX, "need {need} with {rest}");
         let _ = self.flush();
         if is_event {
             assert!(rest < presented, "an event consumed nothing");
@@ -317,7 +401,12 @@ impl<E: Engine> Embedder<E> {
 
 /// Receives `stream` in these pieces.
 pub(crate) fn run<E: Engine>(engine: E, pieces: &[&[u8]]) -> Outcome {
-    let mut embedder = Embedder::new(engine);
+    run_inflating(engine, INFLATED_LEN, pieces)
+}
+
+/// [`run`] with a place of this length to inflate into.
+pub(crate) fn run_inflating<E: Engine>(engine: E, out_len: usize, pieces: &[&[u8]]) -> Outcome {
+    let mut embedder = Embedder::inflating(engine, out_len);
     for piece in pieces {
         embedder.feed(piece);
     }
@@ -452,6 +541,9 @@ pub(crate) const STREAMS: &[&[Part<'_>]] = &[
     &[Part::Frame(0x82, b"x"), Part::Header(0x02, &[126, 1, 0]), Part::Raw(b"not whole")],
     &[Part::Raw(&[0x83, 0x80])],
 ];
+
+/// Room for what most compressed pieces become.
+const INFLATED_LEN: usize = 4096;
 
 /// Up to this length a stream is cut everywhere.
 pub(crate) const EVERY_CUT_LEN_MAX: usize = 512;

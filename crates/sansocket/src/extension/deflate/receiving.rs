@@ -112,9 +112,9 @@ impl Receiving for DeflateReceiving {
                 message.owed = owed;
                 message.ends = ends;
             }
-            earlier => {
-                let gap = earlier.is_some() || !piece.starts_message();
-                *earlier = Some(Message {
+            _ => {
+                self.pass_over();
+                self.message = Some(Message {
                     kind: piece.kind(),
                     text: Utf8::default(),
                     wire_len: frame_len,
@@ -125,13 +125,17 @@ impl Receiving for DeflateReceiving {
                     ends,
                     corrupt: false,
                 });
-                self.gap |= gap;
-                if self.gap && self.drops_context() && piece.starts_message() {
+                if self.gap && self.drops_context() {
                     self.inflater = None;
                     self.gap = false;
                 }
             }
         }
+    }
+
+    fn pass_over(&mut self) {
+        let message = self.message.take();
+        self.gap |= message.is_some_and(|message| message.wire_len > 0);
     }
 
     fn inflate<'o>(&mut self, piece: &mut Data<'_>, out: &'o mut [u8]) -> Inflated<'o> {

@@ -73,8 +73,9 @@ impl Sending for DeflateSending {
     fn compress(&mut self, payload: &[u8], fin: Fin, out: &mut [u8]) -> usize {
         self.under_way = fin == Fin::More;
         let mut compressor = self.take_compressor();
-        // `out` has room for what the payload can become.
-        let len = compressor.compress(payload, out).unwrap_or(0);
+        let len = compressor.compress(payload, out);
+        debug_assert!(len.is_some(), "`out` has room for what the payload can become");
+        let len = len.unwrap_or(0);
         self.give_back(compressor);
         match fin {
             Fin::More => len,
