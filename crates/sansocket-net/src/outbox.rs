@@ -134,10 +134,11 @@ impl<T: Transport, R: Role, X: Extension> Outbox<T, R, X> {
         kind: Kind,
         fin: Fin,
         payload: &[u8],
+        compress: Compress,
     ) -> Result<(), Error> {
         self.check_unbroken()?;
         let room = self.half.send_len_max(payload.len());
-        self.encode(room, |half, out| half.send_fragment(kind, fin, payload, out))?;
+        self.encode(room, |half, out| half.send_fragment_with(kind, fin, payload, compress, out))?;
         self.counters.frames_sent += 1;
         self.counters.messages_sent += u64::from(fin == Fin::Last);
         self.flush()
@@ -325,6 +326,10 @@ impl<T: Transport, R: Role, X: Extension> Outbox<T, R, X> {
             self.bytes.drain(..self.written);
             self.written = 0;
         }
+        // What a large message took while it was compressed is not kept for the next.
+        if self.bytes.is_empty() && self.bytes.capacity() > KEPT_MAX {
+            self.bytes = Vec::new();
+        }
         Ok(Some(len.saturating_sub(backlog)))
     }
 }
@@ -391,6 +396,9 @@ const COALESCED_MAX: usize = 16 * 1024;
 
 /// With more than this unwritten, Pongs are no longer encoded one by one.
 const BACKLOG_MAX: usize = 16 * 1024;
+
+/// A buffer that grew longer than this is given back when it is empty.
+const KEPT_MAX: usize = 64 * 1024;
 
 /// How long a single write may block before the thread looks around: for the stall
 /// deadline, and for what there is to read.

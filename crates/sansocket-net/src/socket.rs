@@ -146,7 +146,23 @@ impl<T: Transport, R: Role, X: Extension> WebSocket<T, R, X> {
     ///
     /// As [`send`](Self::send).
     pub fn send_fragment(&mut self, kind: Kind, fin: Fin, payload: &[u8]) -> Result<(), Error> {
-        self.live().outbox.send_fragment(kind, fin, payload)
+        self.live().outbox.send_fragment(kind, fin, payload, Compress::Auto)
+    }
+
+    /// [`send_fragment`](Self::send_fragment), or as it is, which the first fragment
+    /// decides for all of the message.
+    ///
+    /// # Errors
+    ///
+    /// As [`send_fragment`](Self::send_fragment).
+    pub fn send_fragment_with(
+        &mut self,
+        kind: Kind,
+        fin: Fin,
+        payload: &[u8],
+        compress: Compress,
+    ) -> Result<(), Error> {
+        self.live().outbox.send_fragment(kind, fin, payload, compress)
     }
 
     /// Sends a Ping of at most 125 bytes. Keep-alive needs no call.

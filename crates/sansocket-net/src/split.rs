@@ -165,7 +165,23 @@ impl<T: SplitTransport, R: Role, X: Extension> Sender<T, R, X> {
     ///
     /// As [`send`](Self::send).
     pub fn send_fragment(&self, kind: Kind, fin: Fin, payload: &[u8]) -> Result<(), Error> {
-        self.shared.with_outbox(|outbox| outbox.send_fragment(kind, fin, payload))
+        self.shared.with_outbox(|outbox| outbox.send_fragment(kind, fin, payload, Compress::Auto))
+    }
+
+    /// [`send_fragment`](Self::send_fragment), or as it is, which the first fragment
+    /// decides for all of the message.
+    ///
+    /// # Errors
+    ///
+    /// As [`send_fragment`](Self::send_fragment).
+    pub fn send_fragment_with(
+        &self,
+        kind: Kind,
+        fin: Fin,
+        payload: &[u8],
+        compress: Compress,
+    ) -> Result<(), Error> {
+        self.shared.with_outbox(|outbox| outbox.send_fragment(kind, fin, payload, compress))
     }
 
     /// Sends a Ping of at most 125 bytes.

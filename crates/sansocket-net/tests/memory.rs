@@ -62,6 +62,14 @@ fn allocations(work: impl FnOnce()) -> usize {
 }
 
 /// How many bytes more than before this thread has at most in `work`.
+/// What is still there of all that `work` allocated, in bytes.
+#[cfg(feature = "deflate")]
+fn kept(work: impl FnOnce()) -> isize {
+    let before = LIVE.get();
+    work();
+    LIVE.get() - before
+}
+
 fn peak(work: impl FnOnce()) -> usize {
     let before = LIVE.get();
     PEAK.set(before);
@@ -262,4 +270,31 @@ fn a_response_takes_no_more_than_its_limits() {
     let (peak, error) = task.join();
     assert!(peak <= 64 * 1024, "{peak}");
     assert!(error.is_some());
+}
+
+#[cfg(feature = "deflate")]
+#[test]
+fn what_a_large_message_took_to_be_compressed_is_not_kept() {
+    use sansocket::deflate::{ClientDeflatePolicy, ServerDeflatePolicy};
+    use sansocket_net::{AcceptOptions, ConnectOptions, Decision, accept_with, connect_with};
+
+    let listener = Listener::bind();
+    let uri = listener.uri("/");
+    let reading = spawn(move || {
+        let options = AcceptOptions::new().deflate(ServerDeflatePolicy::new());
+        let mut socket =
+            accept_with(listener.accept(), &options, |_| Decision::accept()).expect("accepts");
+        let mut inbox = Inbox::new();
+        while socket.receive(&mut inbox).is_ok() {}
+    });
+    let writing = spawn(move || {
+        let options = ConnectOptions::new().deflate(ClientDeflatePolicy::new());
+        let mut socket = connect_with(&uri, &options).expect("connects");
+        // The context is made, and kept.
+        socket.send(vec![1; 1000].as_slice()).expect("sends");
+        let message = vec![1; 1 << 20];
+        kept(|| socket.send(message.as_slice()).expect("sends"))
+    });
+    assert!(writing.join() <= 0);
+    reading.join();
 }

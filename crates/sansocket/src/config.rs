@@ -99,15 +99,17 @@ impl Config {
     }
 
     /// The longest message to accept, in bytes. Default: 1 MiB. A longer one
-    /// fails with 1009 at the header that says so. A compressed one may have an eighth
-    /// and 64 bytes more on the wire, and fails where it becomes longer than the limit.
+    /// fails with 1009 at the header that says so. A compressed one may have an eighth,
+    /// a 64th and 64 bytes more on the wire, and fails where it becomes longer than the
+    /// limit.
     pub const fn message_len_max(mut self, bytes: u64) -> Self {
         self.message_len_max = bytes;
         self
     }
 
     /// The longest frame to accept, in bytes of payload. Default: the limit for
-    /// messages. A longer one fails with 1009 at its header.
+    /// messages. A longer one fails with 1009 at its header. A compressed one may be
+    /// longer as a message may.
     pub const fn frame_len_max(mut self, bytes: u64) -> Self {
         self.frame_len_max = Some(bytes);
         self

@@ -193,7 +193,7 @@ fn contexts_weigh_what_is_documented() {
 // P2
 #[test]
 fn a_connection_that_may_compress_is_small_and_has_no_heap() {
-    assert!(size_of::<Connection<Server, Deflate>>() <= 448);
+    assert!(size_of::<Connection<Server, Deflate>>() <= 464);
     fn idle<R: Endpoint>() {
         let pool = DeflatePool::new(4);
         let configs = [Config::new(), Config::new().deflate(DeflateConfig::new().pool(&pool))];
@@ -378,8 +378,7 @@ fn a_context_is_out_of_its_pool_while_a_message_is_under_way() {
         assert!(receive(&mut one, &mut halves[1]).is_ok());
         assert_eq!(pool.idle(), 3);
 
-        // What is under way when a connection goes or fails is lost to the pool, and
-        // freed.
+        // A connection that fails in the middle gives back what it had.
         let (ledger, ()) = measure(|| {
             let mut gone = open();
             send(&mut gone, Fin::More, &mut out);
@@ -388,7 +387,7 @@ fn a_context_is_out_of_its_pool_while_a_message_is_under_way() {
             let corrupt = receive(&mut gone, &mut R::from_peer(&[Frame(0x80, b"\x07")]));
             assert!(corrupt.is_err());
         });
-        assert_eq!((ledger.held, pool.idle()), (0, 1));
+        assert_eq!((ledger.held, pool.idle()), (0, 3));
     }
     in_both_roles([hold::<Server>, hold::<TestClient>]);
 }

@@ -244,8 +244,8 @@ fn ways<R: Endpoint>() -> Vec<Way<R>> {
             connection.send_fragment(Kind::Text, Fin::Last, text.as_bytes(), out)
         }),
         ("send_fragment_with", |connection, text, out| {
-            let kind_and_fin = (Kind::Text, Fin::Last);
-            connection.send_fragment_with(kind_and_fin, text.as_bytes(), Compress::Auto, out)
+            let (kind, fin, text) = (Kind::Text, Fin::Last, text.as_bytes());
+            connection.send_fragment_with(kind, fin, text, Compress::Auto, out)
         }),
     ]
 }
@@ -478,7 +478,7 @@ fn a_message_that_is_never_compressed_leaves_no_trace() {
                     // The first decides, and the second follows it.
                     let compress = if fin == Fin::More { Compress::Never } else { Compress::Auto };
                     let len = connection
-                        .send_fragment_with((Kind::Text, fin), payload, compress, &mut out)
+                        .send_fragment_with(Kind::Text, fin, payload, compress, &mut out)
                         .expect("room");
                     let sent = &frames(&out[..len])[0];
                     assert_eq!((sent.first & 0x40, &sent.payload[..]), (0, payload));
@@ -490,6 +490,20 @@ fn a_message_that_is_never_compressed_leaves_no_trace() {
         assert_eq!(outcomes[0], outcomes[2]);
     }
     in_both_roles([secret::<Server>, secret::<TestClient>]);
+}
+
+// D18
+#[test]
+fn a_secret_cannot_end_a_message_that_was_begun_compressed() {
+    let mut connection = open_deflate::<Server>(KEEP, &always());
+    let mut out = vec![0; 1000];
+    connection.send_fragment(Kind::Text, Fin::More, b"begun", &mut out).expect("room");
+    let refused =
+        connection.send_fragment_with(Kind::Text, Fin::Last, b"secret", Compress::Never, &mut out);
+    assert_eq!(refused, Err(SendError::CompressionUnderWay));
+    let len = connection.send_fragment(Kind::Text, Fin::Last, b"!", &mut out).expect("room");
+    assert_eq!(out[0], 0x80);
+    assert!(len > 2);
 }
 
 // ---- fragments
@@ -910,7 +924,7 @@ impl Say {
                     let fin = if at + 1 == pieces.len() { Fin::Last } else { Fin::More };
                     let mut out = vec![0; connection.send_len_max(piece.len())];
                     let len = connection
-                        .send_fragment_with((kind, fin), piece, *compress, &mut out)
+                        .send_fragment_with(kind, fin, piece, *compress, &mut out)
                         .expect("open");
                     stream.extend_from_slice(&out[..len]);
                 }

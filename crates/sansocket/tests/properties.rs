@@ -335,7 +335,7 @@ fn naive_limit(bytes: &[u8], rules: &Rules) -> Option<FrameRule> {
     let sum = u128::from(len) + u128::from(rules.message_len);
     let compressed = rules.compressed || bytes[0] & 0x70 != 0;
     let limit = |max: u64| {
-        let more = if compressed { u128::from(max / 8) + 64 } else { 0 };
+        let more = if compressed { u128::from(max / 8 + max / 64) + 64 } else { 0 };
         u64::try_from(u128::from(max) + more).unwrap_or(u64::MAX)
     };
     let max = limit(rules.payload_len_max);

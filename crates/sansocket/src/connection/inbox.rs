@@ -334,13 +334,13 @@ impl Inbox {
     }
 
     /// The next part of what is compressed, noted in `found`; false if there is none.
-    #[cold]
+    #[inline(never)]
     fn inflate(&mut self, source: &mut impl Source) -> Result<bool, InboxError> {
         let Some((shape, range)) = self.compressed.take() else {
             return Ok(false);
         };
         if self.inflated.is_empty() {
-            self.inflated = vec![0; self.bytes.len()];
+            self.inflated = vec![0; self.bytes.len().min(INFLATED_LEN_MAX) + INFLATER_SLACK];
         }
         let mut piece = shape.with_bytes(&mut self.bytes[range.clone()]);
         let inflated = source.inflate(&mut piece, &mut self.inflated);
@@ -531,6 +531,12 @@ impl core::fmt::Display for InboxError {
 }
 
 impl core::error::Error for InboxError {}
+
+/// What is inflated at a time, if the read buffer is no shorter.
+const INFLATED_LEN_MAX: usize = 16 * 1024;
+
+/// An inflater is slower in the last 260 bytes of its room: a match may not fit.
+const INFLATER_SLACK: usize = 320;
 
 /// Less room than this is not worth a read; a control frame has 131 bytes.
 const READ_LEN_MIN: usize = 256;

@@ -77,7 +77,7 @@ pub struct Connection<R, X: Extension = NoExtension> {
 impl<R: Role, X: Extension> Connection<R, X> {
     /// A connection whose opening handshake `negotiated` proves.
     pub fn new(negotiated: Negotiated<X>, role: R, config: &Config) -> Self {
-        let (receiving, sending) = negotiated.into_extension().attach(config);
+        let (receiving, sending) = negotiated.into_extension().attach(config, R::MASKS);
         Self {
             receiving: ReceiveHalf::new(config, receiving),
             sending: SendHalf::new(role, sending),
@@ -111,9 +111,8 @@ impl<R: Role, X: Extension> Connection<R, X> {
     ///
     /// Call it until it gives nothing, before the next [`receive`](Self::receive):
     /// the data behind cannot be made plain without that before. `out` may have any
-    /// length but zero; its length, and not what the peer sent, decides how much one
-    /// call does. The limits of the configuration are checked before a byte over them
-    /// is written.
+    /// length but zero; it and the length of the piece bound what one call does. The
+    /// limits of the configuration are checked before a byte over them is written.
     ///
     /// # Errors
     ///
@@ -332,20 +331,23 @@ impl<R: Role, X: Extension> Connection<R, X> {
         self.sending.send_fragment(kind, fin, payload, out)
     }
 
-    /// [`send_fragment`](Self::send_fragment), compressed or not as the first fragment
-    /// of the message says; later ones follow it.
+    /// [`send_fragment`](Self::send_fragment), or as it is: the first fragment says so
+    /// for all of the message.
     ///
     /// # Errors
     ///
-    /// As [`send_fragment`](Self::send_fragment).
+    /// As [`send_fragment`](Self::send_fragment);
+    /// [`SendError::CompressionUnderWay`] for [`Compress::Never`] in a message that was
+    /// begun compressed.
     pub fn send_fragment_with(
         &mut self,
-        kind_and_fin: (Kind, Fin),
+        kind: Kind,
+        fin: Fin,
         payload: &[u8],
         compress: Compress,
         out: &mut [u8],
     ) -> Result<usize, SendError> {
-        self.sending.send_fragment_with(kind_and_fin, payload, compress, out)
+        self.sending.send_fragment_with(kind, fin, payload, compress, out)
     }
 
     /// Makes the head of a frame whose payload of `payload_len` bytes the caller

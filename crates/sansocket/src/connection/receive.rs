@@ -137,12 +137,10 @@ impl<R: Role, X: Extension> ReceiveHalf<R, X> {
                 }
                 self.timers.note_life();
                 let Taken { data, wrong_before_end } = incoming.receive(part);
-                match &data {
-                    Some(piece) if piece.is_compressed() => self.extension.deliver(piece),
-                    Some(piece) if piece.starts_message() => self.extension.pass_over(),
-                    _ => {}
+                if let Some(piece) = data.as_ref().filter(|piece| piece.is_compressed()) {
+                    self.extension.deliver(piece);
                 }
-                if !incoming.is_under_way() && !self.extension.is_under_way() {
+                if !incoming.is_under_way() {
                     self.timers.note_message_end();
                 }
                 if let Some(bytes) = wrong_before_end {
@@ -188,14 +186,11 @@ impl<R: Role, X: Extension> ReceiveHalf<R, X> {
             return Ok(None);
         }
         let Inflated { data, failure } = self.extension.inflate(piece, out);
-        if data.as_ref().is_some_and(Data::ends_message) {
-            self.timers.note_message_end();
-        }
         match failure {
             None => Ok(data),
             Some(failure) if data.is_none() => Err(self.fail(failure, &mut owed)),
             Some(failure) => {
-                self.stream = Stream::Failing(failure);
+                self.leave(Stream::Failing(failure));
                 Ok(data)
             }
         }
@@ -394,7 +389,7 @@ impl<R: Role, X: Extension> ReceiveHalf<R, X> {
         if valid.is_none() {
             return Err(self.fail(failure, owed));
         }
-        self.stream = Stream::Failing(failure);
+        self.leave(Stream::Failing(failure));
         Ok(())
     }
 
@@ -433,7 +428,7 @@ impl<R: Role, X: Extension> ReceiveHalf<R, X> {
         let frame = close_code::parse_body(body);
         let code = frame.map(|frame| frame.code);
         self.closing.received = Some(code.unwrap_or(CloseCode::NO_STATUS));
-        self.stream = Stream::Done { truncated: false };
+        self.leave(Stream::Done { truncated: false });
         if self.closing.sent.is_some() {
             owed(Obligation(Owed::PeerClosed));
         } else if self.replies != Replies::Manual {
@@ -533,7 +528,7 @@ impl<R: Role, X: Extension> ReceiveHalf<R, X> {
     #[cold]
     fn fail(&mut self, failure: Failure, owed: &mut impl FnMut(Obligation)) -> Failure {
         let failure = self.failure().unwrap_or(failure);
-        self.stream = Stream::Failed(failure);
+        self.leave(Stream::Failed(failure));
         if self.closing.sent.is_none() {
             self.closing.sent = Some(failure.code());
             owed(Obligation(Owed::Fail { code: failure.code() }));
@@ -552,10 +547,16 @@ impl<R: Role, X: Extension> ReceiveHalf<R, X> {
         }
         self.closing.end(over);
         if let Stream::Frames(..) = self.stream {
-            self.stream = Stream::Done { truncated: over == Over::Truncated };
+            self.leave(Stream::Done { truncated: over == Over::Truncated });
         }
         let over = self.closing.over.unwrap_or(over);
         self.closing.closure(over, self.failure())
+    }
+
+    /// No frame is decoded any more.
+    fn leave(&mut self, stream: Stream) {
+        self.stream = stream;
+        self.extension.release();
     }
 
     fn failure(&self) -> Option<Failure> {
@@ -575,8 +576,7 @@ impl<R: Role, X: Extension> ReceiveHalf<R, X> {
     }
 
     fn is_message_under_way(&self) -> bool {
-        self.extension.is_under_way()
-            || matches!(&self.stream, Stream::Frames(_, incoming) if incoming.is_under_way())
+        matches!(&self.stream, Stream::Frames(_, incoming) if incoming.is_under_way())
     }
 }
 

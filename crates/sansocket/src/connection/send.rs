@@ -136,6 +136,7 @@ impl<R: Role, X: Extension> SendHalf<R, X> {
             }
             (Owed::Fail { code }, CloseStage::Open | CloseStage::Owed(_)) => {
                 self.close = CloseStage::Failed(code);
+                self.extension.release();
             }
             (Owed::Ping { token }, CloseStage::Open) => self.ping = Some(token),
             (Owed::Heartbeat, CloseStage::Open) => self.heartbeat = true,
@@ -316,13 +317,18 @@ impl<R: Role, X: Extension> SendHalf<R, X> {
     /// [`SendError`]; `out` and the state are then unchanged.
     pub fn send_fragment_with(
         &mut self,
-        (kind, fin): (Kind, Fin),
+        kind: Kind,
+        fin: Fin,
         payload: &[u8],
         compress: Compress,
         out: &mut [u8],
     ) -> Result<usize, SendError> {
         match compress {
             Compress::Auto => self.send_fragment(kind, fin, payload, out),
+            Compress::Never if self.extension.is_under_way() => {
+                self.check_open()?;
+                Err(SendError::CompressionUnderWay)
+            }
             Compress::Never => self.encode_fragment((kind, fin), payload, false, out),
         }
     }
@@ -513,7 +519,8 @@ impl<R: Role, X: Extension> SendHalf<R, X> {
         }
         // The longest header's place; the header is known when the payload is.
         let start = need - X::Sending::compressed_len_max(payload.len());
-        let len = self.extension.compress(payload, fin, &mut out[start..]);
+        let compressed = self.extension.compress(payload, fin, &mut out[start..]);
+        let len = compressed.ok_or(SendError::CompressionFailed)?;
         let is_whole = opcode != Opcode::Continuation && fin == Fin::Last;
         if is_whole && len >= payload.len() && self.extension.may_discard() {
             return self.encode(opcode, fin, payload, out);
@@ -629,6 +636,7 @@ impl<R: Role, X: Extension> SendHalf<R, X> {
                 };
                 self.ping = None;
                 self.heartbeat = false;
+                self.extension.release();
             }
         }
     }
@@ -721,9 +729,13 @@ pub enum SendError {
         /// The kind of that message.
         kind: Kind,
     },
-    /// The fragmented message under way is compressed, so a fragment of it cannot be
-    /// written by the caller behind a [`head`](crate::Connection::head).
+    /// The fragmented message under way is compressed, so no fragment of it can be sent
+    /// as it is, with [`Compress::Never`](crate::Compress::Never) or behind a
+    /// [`head`](crate::Connection::head).
     CompressionUnderWay,
+    /// The compressor does not keep to its own bounds. It is no known input that does
+    /// this; the message was not sent.
+    CompressionFailed,
     /// A payload of 2⁶³ bytes or more (section 5.2).
     PayloadTooLong {
         /// Its length in bytes.
@@ -769,6 +781,7 @@ impl fmt::Display for SendError {
                 write!(f, "a fragmented {kind:?} message is not finished")
             }
             Self::CompressionUnderWay => f.write_str("a compressed message is not finished"),
+            Self::CompressionFailed => f.write_str("the compressor failed"),
             Self::PayloadTooLong { len } => write!(f, "a payload of {len} bytes"),
             Self::ControlTooLong { len } => {
                 write!(f, "a control frame with {len} bytes, and 125 is the most")

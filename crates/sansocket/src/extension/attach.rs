@@ -16,7 +16,7 @@ pub trait Attach: Sized + fmt::Debug {
     type Sending: Sending;
 
     /// The parts of a connection that begins.
-    fn attach(self, config: &Config) -> (Self::Receiving, Self::Sending);
+    fn attach(self, config: &Config, at_client: bool) -> (Self::Receiving, Self::Sending);
 }
 
 /// What an extension does with frames that came.
@@ -28,26 +28,19 @@ pub trait Receiving: fmt::Debug {
         0
     }
 
-    /// Whether a message was delivered, and not inflated to its end.
-    #[inline]
-    fn is_under_way(&self) -> bool {
-        false
-    }
-
     /// A piece of a compressed message is delivered.
     #[inline]
     fn deliver(&mut self, _piece: &Data<'_>) {}
-
-    /// A message begins that is not compressed: one that was not inflated to its end
-    /// never will be.
-    #[inline]
-    fn pass_over(&mut self) {}
 
     /// Decompresses the next part of the piece to the start of `out`.
     #[inline]
     fn inflate<'o>(&mut self, _piece: &mut Data<'_>, _out: &'o mut [u8]) -> Inflated<'o> {
         Inflated { data: None, failure: None }
     }
+
+    /// Nothing more will be received: gives up what is held.
+    #[inline]
+    fn release(&mut self) {}
 }
 
 /// What came out of a compressed piece.
@@ -87,10 +80,10 @@ pub trait Sending: fmt::Debug {
     }
 
     /// Compresses the payload of the next frame of a message to the start of
-    /// `out`, and returns its length there.
+    /// `out`, and returns its length there; `None` if that cannot be done.
     #[inline]
-    fn compress(&mut self, _payload: &[u8], _fin: Fin, _out: &mut [u8]) -> usize {
-        0
+    fn compress(&mut self, _payload: &[u8], _fin: Fin, _out: &mut [u8]) -> Option<usize> {
+        None
     }
 
     /// Whether a message compressed for itself in a window of this size may be sent.
@@ -105,13 +98,17 @@ pub trait Sending: fmt::Debug {
     fn may_discard(&self) -> bool {
         false
     }
+
+    /// Nothing more will be sent: gives up what is held.
+    #[inline]
+    fn release(&mut self) {}
 }
 
 impl Attach for NoExtension {
     type Receiving = Self;
     type Sending = Self;
 
-    fn attach(self, _config: &Config) -> (Self, Self) {
+    fn attach(self, _config: &Config, _at_client: bool) -> (Self, Self) {
         (Self, Self)
     }
 }

@@ -156,7 +156,7 @@ pub struct Rules {
     /// Whether the unfinished message is compressed.
     pub compressed: bool,
     /// The longest payload of a data frame, in bytes. A compressed one may be longer
-    /// by an eighth and 64 bytes, so that what cannot be compressed still fits.
+    /// by an eighth, a 64th and 64 bytes, so that what cannot be compressed still fits.
     pub payload_len_max: u64,
     /// What of the message limit is used up by earlier fragments, in bytes.
     pub message_len: u64,
@@ -281,10 +281,10 @@ impl Rules {
     }
 }
 
-/// The wire limit of what is compressed: a byte can become nine bits, and blocks have
-/// headers.
+/// The wire limit of what is compressed: a byte can become nine bits, and blocks and
+/// fragments cost some.
 fn compressed_len_max(len_max: u64) -> u64 {
-    len_max.saturating_add(len_max / 8).saturating_add(64)
+    len_max.saturating_add(len_max / 8).saturating_add(len_max / 64).saturating_add(64)
 }
 
 fn parse_len_16(bytes: &[u8], rules: &Rules) -> Result<Option<u64>, FrameError> {

@@ -7,12 +7,24 @@ use core::fmt;
 
 use zlib_rs::{Deflate, DeflateConfig, DeflateFlush};
 
+use super::moved;
 use super::negotiate::WindowBits;
 
 /// A compression context: the window of what was sent, and how to compress.
 pub(crate) struct Compressor {
     settings: CompressorSettings,
     deflate: Deflate,
+    /// There is a history to forget.
+    used: bool,
+}
+
+/// What becomes of the history behind a payload.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Flush {
+    /// What comes may refer to it.
+    Keep,
+    /// It is forgotten, for less than a reset costs.
+    Forget,
 }
 
 /// What distinguishes one compressor from another.
@@ -39,7 +51,7 @@ impl Compressor {
             mem_level: mem_level.clamp(1, 9).into(),
             ..DeflateConfig::default()
         };
-        Self { settings, deflate: Deflate::new_with_config(config) }
+        Self { settings, deflate: Deflate::new_with_config(config), used: false }
     }
 
     pub(crate) fn settings(&self) -> CompressorSettings {
@@ -48,7 +60,9 @@ impl Compressor {
 
     /// Forgets the history: nothing that comes refers to what was.
     pub(crate) fn reset(&mut self) {
-        self.deflate.reset();
+        if core::mem::take(&mut self.used) {
+            self.deflate.reset();
+        }
     }
 
     /// The most bytes that [`compress`](Self::compress) writes for a payload of this
@@ -64,21 +78,31 @@ impl Compressor {
             .saturating_add(16)
     }
 
-    /// Compresses to the start of `out`, up to and with a sync flush, and returns the
+    /// Compresses to the start of `out`, up to and with a flush, and returns the
     /// number of bytes written: the last four are `00 00 ff ff`. An empty payload
     /// comes to nothing at all.
     ///
     /// `None` if `out` is shorter than the [`bound`](Self::bound): nothing has
     /// changed.
-    pub(crate) fn compress(&mut self, payload: &[u8], out: &mut [u8]) -> Option<usize> {
+    pub(crate) fn compress(
+        &mut self,
+        payload: &[u8],
+        flush: Flush,
+        out: &mut [u8],
+    ) -> Option<usize> {
         if out.len() < Self::bound(payload.len()) {
             return None;
         }
         let (mut consumed, mut written) = (0, 0);
+        let library_flush = match flush {
+            Flush::Keep => DeflateFlush::SyncFlush,
+            Flush::Forget => DeflateFlush::FullFlush,
+        };
+        self.used |= !payload.is_empty();
         while consumed < payload.len() {
             let (total_in, total_out) = (self.deflate.total_in(), self.deflate.total_out());
             let (rest, room) = (&payload[consumed..], &mut out[written..]);
-            let status = self.deflate.compress(rest, room, DeflateFlush::SyncFlush);
+            let status = self.deflate.compress(rest, room, library_flush);
             let taken = moved(total_in, self.deflate.total_in());
             consumed += taken;
             written += moved(total_out, self.deflate.total_out());
@@ -89,6 +113,9 @@ impl Compressor {
                 return None;
             }
         }
+        if written > 0 {
+            self.used = flush == Flush::Keep;
+        }
         Some(written)
     }
 }
@@ -97,12 +124,6 @@ impl fmt::Debug for Compressor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Compressor").field("settings", &self.settings).finish_non_exhaustive()
     }
-}
-
-/// How far a counter of the library has moved during one call.
-fn moved(before: u64, after: u64) -> usize {
-    // Not more than the slices that were given are long.
-    usize::try_from(after.wrapping_sub(before)).unwrap_or(usize::MAX)
 }
 
 #[cfg(test)]

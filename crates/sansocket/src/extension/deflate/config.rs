@@ -57,8 +57,8 @@ impl DeflateConfig {
         self
     }
 
-    /// How many bytes a compressed message may become for each byte of the frames that
-    /// it has had so far; more fails with 1009. Default: `None`, only the message limit. DEFLATE can
+    /// How many bytes a compressed message may become for each byte that came of it, by
+    /// the KiB; more fails with 1009. Default: `None`, only the message limit. DEFLATE can
     /// give 1,032, and text like `aaaa` comes near it.
     pub const fn ratio_max(mut self, ratio: Option<u32>) -> Self {
         self.ratio_max = ratio;

@@ -86,13 +86,20 @@ impl Deflate {
     }
 }
 
+/// How far a counter of the library has moved during one call.
+fn moved(before: u64, after: u64) -> usize {
+    // Not more than the slices that were given are long.
+    usize::try_from(after.wrapping_sub(before)).unwrap_or(usize::MAX)
+}
+
 impl Attach for Deflate {
     type Receiving = receiving::DeflateReceiving;
     type Sending = sending::DeflateSending;
 
-    fn attach(self, config: &Config) -> (Self::Receiving, Self::Sending) {
-        let receiving = self.agreement.map(|agreement| agreement.receiving());
-        let sending = self.agreement.map(|agreement| agreement.sending());
+    fn attach(self, config: &Config, at_client: bool) -> (Self::Receiving, Self::Sending) {
+        let agreement = self.agreement.map(|agreement| agreement.seen(at_client));
+        let receiving = agreement.map(|agreement| agreement.receiving());
+        let sending = agreement.map(|agreement| agreement.sending());
         (Self::Receiving::new(receiving, config), Self::Sending::new(sending, config))
     }
 }

@@ -127,6 +127,7 @@ impl ServerDeflatePolicy {
         // §7: an offer is declined, not the offers behind it, nor the handshake.
         let params = offers.find_map(|offer| self.answer(&Element::parse(&offer).ok()?))?;
         Some(DeflateAgreement {
+            at_client: false,
             params,
             sending: params.server_sends(),
             receiving: params.client_sends(),
@@ -316,6 +317,7 @@ impl ClientDeflatePolicy {
         self.check_offered(&params)?;
         self.check_requests(&params)?;
         Ok(Some(DeflateAgreement {
+            at_client: true,
             params,
             sending: self.sending(&params),
             receiving: params.server_sends(),
@@ -441,6 +443,7 @@ impl fmt::Display for DeflateOffer {
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DeflateAgreement {
+    at_client: bool,
     params: DeflateParams,
     sending: DeflateDirection,
     receiving: DeflateDirection,
@@ -456,6 +459,15 @@ impl DeflateAgreement {
     /// agreed, as its policy is.
     pub const fn sending(&self) -> DeflateDirection {
         self.sending
+    }
+
+    /// The agreement as the client or the server sees it, whoever this is.
+    pub(crate) fn seen(self, at_client: bool) -> Self {
+        let Self { sending, receiving, .. } = self;
+        if self.at_client == at_client {
+            return self;
+        }
+        Self { at_client, sending: receiving, receiving: sending, ..self }
     }
 
     /// What this endpoint's decompressor has to cope with.

@@ -2,6 +2,7 @@
 //! checked here, inside the loop.
 
 use alloc::boxed::Box;
+use core::fmt;
 
 use super::inflater::{Inflated as Step, Inflater};
 use super::negotiate::{ContextTakeover, DeflateDirection};
@@ -30,12 +31,17 @@ pub struct DeflateReceiving {
 }
 
 /// The compressed message under way.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 struct Message {
     kind: Kind,
     text: Utf8,
     /// Its length on the wire, as its frames announce it.
     wire_len: u64,
+    /// How much of that was inflated.
+    wire_taken: u64,
+    /// Where the wire bytes end that count for the ratio. It moves on only when
+    /// everything before it came out, so how the bytes were cut cannot be seen.
+    block_end: u64,
     /// Its length, as far as it was lent.
     len: u64,
     /// How many bytes of the last piece are still to be inflated.
@@ -52,9 +58,10 @@ struct Message {
 
 impl DeflateReceiving {
     pub(super) fn new(direction: Option<DeflateDirection>, config: &Config) -> Self {
+        let drops = direction.is_some_and(|direction| direction.context() == ContextTakeover::Drop);
         Self {
             direction,
-            pool: config.deflate.pool.clone(),
+            pool: config.deflate.pool.clone().filter(|_| drops),
             message_len_max: config.message_len_max,
             ratio_max: config.deflate.ratio_max,
             inflater: None,
@@ -63,33 +70,103 @@ impl DeflateReceiving {
         }
     }
 
-    /// A context, for a message in which nothing was inflated yet.
-    fn make_inflater(&mut self, direction: DeflateDirection) -> Box<Inflater> {
-        match &self.pool {
-            Some(pool) => pool.inflater(direction.window_bits()),
-            None => Box::new(Inflater::new(direction.window_bits())),
-        }
-    }
-
-    /// The message is inflated to its end.
-    fn end_message(&mut self) {
-        self.message = None;
-        if !self.drops_context() {
-            return;
-        }
-        match (&self.pool, self.inflater.take()) {
-            (Some(pool), Some(inflater)) => pool.give_inflater(inflater),
-            (None, Some(mut inflater)) => {
-                inflater.reset();
-                self.inflater = Some(inflater);
-            }
-            (_, None) => {}
-        }
-    }
-
     /// RFC 7692 section 7.1.1: each message for itself.
     fn drops_context(&self) -> bool {
         self.direction.is_some_and(|direction| direction.context() == ContextTakeover::Drop)
+    }
+
+    /// The context, as it stands before the next byte.
+    fn take_inflater(&mut self, direction: DeflateDirection) -> Box<Inflater> {
+        match (self.inflater.take(), &self.pool) {
+            (Some(inflater), _) => inflater,
+            (None, Some(pool)) => pool.inflater(direction.window_bits()),
+            (None, None) => Box::new(Inflater::new(direction.window_bits())),
+        }
+    }
+
+    /// What no later message refers to is forgotten, and goes back to the pool.
+    fn drop_context(&mut self) {
+        match (self.inflater.take(), &self.pool) {
+            (Some(inflater), Some(pool)) => pool.give_inflater(inflater),
+            (Some(mut inflater), None) => {
+                inflater.reset();
+                self.inflater = Some(inflater);
+            }
+            (None, _) => {}
+        }
+    }
+
+    /// A message begins; one that was not inflated to its end never will be.
+    fn begin(&mut self, piece: &Data<'_>) {
+        let before = self.message.take();
+        self.gap |= before.is_some_and(|message| message.wire_len > 0);
+        if self.gap && self.drops_context() {
+            self.drop_context();
+            self.gap = false;
+        }
+        self.message = Some(Message {
+            kind: piece.kind(),
+            text: Utf8::default(),
+            wire_len: 0,
+            wire_taken: 0,
+            block_end: if self.ratio_max.is_some() { RATIO_BLOCK } else { u64::MAX },
+            len: 0,
+            owed: 0,
+            held: None,
+            begun: false,
+            ends: false,
+            corrupt: false,
+        });
+    }
+
+    /// How long the message may become, and the rule that says so.
+    fn limit(&self, message: &Message) -> Limit {
+        let max = self.message_len_max;
+        let wire_len = message.block_end.min(message.wire_len);
+        match self.ratio_max {
+            Some(ratio) if u64::from(ratio).saturating_mul(wire_len) < max => {
+                Limit { len: u64::from(ratio) * wire_len, rule: InflateRule::Ratio { max: ratio } }
+            }
+            _ => Limit { len: max, rule: InflateRule::TooBig { max } },
+        }
+    }
+
+    /// The next part of the message, as much as fits.
+    fn fill(
+        &mut self,
+        message: &mut Message,
+        direction: DeflateDirection,
+        piece: &mut Data<'_>,
+        out: &mut [u8],
+    ) -> Filled {
+        // Without data there is no DEFLATE to end: an empty message in its shorter
+        // form.
+        if message.wire_len == 0 {
+            return Filled { len: 0, ends: message.ends, rule: None };
+        }
+        let mut inflater = self.take_inflater(direction);
+        let mut filled = Filled { len: 0, ends: false, rule: None };
+        loop {
+            let limit = self.limit(message);
+            let before = message.len + filled.len as u64;
+            let left = usize::try_from(limit.len - before).unwrap_or(usize::MAX);
+            let room = left.min(out.len() - filled.len);
+            let place = &mut out[filled.len..][..room];
+            let next = message.fill(&mut inflater, piece, place, (before, limit));
+            filled = Filled { len: filled.len + next.len, ..next };
+            let stops = filled.ends || filled.rule.is_some() || filled.len == out.len();
+            if stops || !message.next_block() {
+                break;
+            }
+        }
+        self.inflater = Some(inflater);
+        filled
+    }
+
+    /// The connection fails: no context is needed any more.
+    fn fail(&mut self, rule: InflateRule, offset: u64) -> Inflated<'static> {
+        self.release();
+        Inflated { data: None, failure: Some(Failure { rule: Rule::Inflate(rule), offset }) }
     }
 }
 
@@ -98,44 +175,18 @@ impl Receiving for DeflateReceiving {
         if self.direction.is_some() { RSV1 } else { 0 }
     }
 
-    fn is_under_way(&self) -> bool {
-        self.message.is_some()
-    }
-
     fn deliver(&mut self, piece: &Data<'_>) {
-        let frame_len = piece.frame_start().map_or(0, |frame| frame.payload_len);
-        let (owed, ends) = (piece.bytes().len(), piece.ends_message());
-        match &mut self.message {
-            Some(message) if !piece.starts_message() => {
-                self.gap |= message.owed > 0 || message.held.is_some();
-                message.wire_len = message.wire_len.saturating_add(frame_len);
-                message.owed = owed;
-                message.ends = ends;
-            }
-            _ => {
-                self.pass_over();
-                self.message = Some(Message {
-                    kind: piece.kind(),
-                    text: Utf8::default(),
-                    wire_len: frame_len,
-                    len: 0,
-                    owed,
-                    held: None,
-                    begun: false,
-                    ends,
-                    corrupt: false,
-                });
-                if self.gap && self.drops_context() {
-                    self.inflater = None;
-                    self.gap = false;
-                }
-            }
+        if piece.starts_message() {
+            self.begin(piece);
         }
-    }
-
-    fn pass_over(&mut self) {
-        let message = self.message.take();
-        self.gap |= message.is_some_and(|message| message.wire_len > 0);
+        let Some(message) = &mut self.message else {
+            return;
+        };
+        self.gap |= message.owed > 0 || message.held.is_some();
+        let frame_len = piece.frame_start().map_or(0, |frame| frame.payload_len);
+        message.wire_len = message.wire_len.saturating_add(frame_len);
+        message.owed = piece.bytes().len();
+        message.ends = piece.ends_message();
     }
 
     fn inflate<'o>(&mut self, piece: &mut Data<'_>, out: &'o mut [u8]) -> Inflated<'o> {
@@ -148,57 +199,33 @@ impl Receiving for DeflateReceiving {
         if out.is_empty() || !(message.is_owed() || message.ends) {
             return Inflated { data: None, failure: None };
         }
-        let (limit, over) = self.limit(&message);
-        let room =
-            usize::try_from(limit - message.len).map_or(out.len(), |left| left.min(out.len()));
-        let out = &mut out[..room];
-        let mut filled = Filled { len: 0, ends: message.ends, rule: None };
-        // Without data there is no DEFLATE to end: an empty message in its shorter
-        // form.
-        if message.wire_len > 0 {
-            let mut inflater =
-                self.inflater.take().unwrap_or_else(|| self.make_inflater(direction));
-            filled = message.fill(&mut inflater, piece, out, (limit, over));
-            self.inflater = Some(inflater);
-        }
-        let before = message.text;
-        let filled = message.check_text(filled, out);
-        message.len += filled.len as u64;
-        let data = (filled.len > 0 || filled.ends).then(|| {
-            let starts = !core::mem::replace(&mut message.begun, true);
-            let fin = if filled.ends { Fin::Last } else { Fin::More };
-            let checked = Checked { before, after: message.text };
-            Data::inflated(message.kind, &mut out[..filled.len], (starts, fin), checked)
-        });
+        let filled = self.fill(&mut message, direction, piece, out);
+        let (filled, data) = message.lend(filled, out);
         self.message = Some(message);
         if filled.ends {
-            self.end_message();
+            self.message = None;
+            if self.drops_context() {
+                self.drop_context();
+            }
         }
         match filled.rule {
             None => Inflated { data, failure: None },
             Some(rule) => Inflated { data, ..self.fail(rule, message.len) },
         }
     }
+
+    fn release(&mut self) {
+        self.message = None;
+        self.drop_context();
+        self.inflater = None;
+    }
 }
 
-impl DeflateReceiving {
-    /// How long the message may become, and the rule that says so.
-    fn limit(&self, message: &Message) -> (u64, InflateRule) {
-        let max = self.message_len_max;
-        match self.ratio_max {
-            Some(ratio) if u64::from(ratio).saturating_mul(message.wire_len) < max => {
-                (u64::from(ratio) * message.wire_len, InflateRule::Ratio { max: ratio })
-            }
-            _ => (max, InflateRule::TooBig { max }),
-        }
-    }
-
-    /// The connection fails: no context is needed any more.
-    fn fail(&mut self, rule: InflateRule, offset: u64) -> Inflated<'static> {
-        self.message = None;
-        self.inflater = None;
-        Inflated { data: None, failure: Some(Failure { rule: Rule::Inflate(rule), offset }) }
-    }
+/// A length, and the rule that makes it the last.
+#[derive(Clone, Copy, Debug)]
+struct Limit {
+    len: u64,
+    rule: InflateRule,
 }
 
 /// What came out in one step.
@@ -217,13 +244,23 @@ impl Message {
         self.owed > 0 || self.held.is_some() || self.corrupt
     }
 
-    /// Inflates into `out`, which ends where the limit does at the latest.
+    /// Goes on to the wire bytes behind the block, if there are any.
+    fn next_block(&mut self) -> bool {
+        let is_through = self.wire_taken == self.block_end && self.owed > 0;
+        if is_through {
+            self.block_end = self.block_end.saturating_add(RATIO_BLOCK);
+        }
+        is_through
+    }
+
+    /// Inflates into `out`, which ends where the limit does at the latest, behind the
+    /// `before` bytes that the message had.
     fn fill(
         &mut self,
         inflater: &mut Inflater,
         piece: &mut Data<'_>,
         out: &mut [u8],
-        (limit, over): (u64, InflateRule),
+        (before, limit): (u64, Limit),
     ) -> Filled {
         let mut len = 0;
         if let Some(place) = out.first_mut()
@@ -233,34 +270,50 @@ impl Message {
             len = 1;
         }
         len += self.step(inflater, piece, &mut out[len..]);
-        let mut rule = None;
         if len == out.len() {
             // Only one byte more can tell whether there is more.
             let mut byte = [0];
             let is_more = self.step(inflater, piece, &mut byte) > 0;
-            if is_more && self.len + len as u64 == limit {
-                return Filled { len, ends: false, rule: Some(over) };
+            if is_more && before + len as u64 == limit.len {
+                return Filled { len, ends: false, rule: Some(limit.rule) };
             }
             self.held = is_more.then_some(byte[0]);
         }
-        let mut ends = false;
-        if self.held.is_none() {
-            ends = self.ends && !self.is_owed() && inflater.end_message().is_ok();
-            self.corrupt |= self.ends && !self.is_owed() && !ends;
-            rule = self.corrupt.then_some(InflateRule::Corrupt);
-        }
-        Filled { len, ends, rule }
+        let is_through = self.ends && !self.is_owed();
+        let ends = is_through && inflater.end_message().is_ok();
+        self.corrupt |= is_through && !ends;
+        let is_wrong = self.corrupt && self.held.is_none();
+        Filled { len, ends, rule: is_wrong.then_some(InflateRule::Corrupt) }
     }
 
     fn step(&mut self, inflater: &mut Inflater, piece: &mut Data<'_>, out: &mut [u8]) -> usize {
         if self.corrupt || self.held.is_some() {
             return 0;
         }
-        let Step { consumed, produced, corrupt } = inflater.inflate(piece.bytes(), out);
+        let input = piece.bytes();
+        let left = usize::try_from(self.block_end - self.wire_taken).unwrap_or(usize::MAX);
+        let Step { consumed, produced, corrupt } =
+            inflater.inflate(&input[..left.min(input.len())], out);
         piece.consume(consumed);
         self.owed -= consumed;
+        self.wire_taken += consumed as u64;
         self.corrupt = corrupt;
         produced
+    }
+
+    /// Lends what was filled, as far as it is text where it should be.
+    fn lend<'o>(&mut self, filled: Filled, out: &'o mut [u8]) -> (Filled, Option<Data<'o>>) {
+        let before = self.text;
+        let filled = self.check_text(filled, out);
+        self.len += filled.len as u64;
+        if filled.len == 0 && !filled.ends {
+            return (filled, None);
+        }
+        let starts = !core::mem::replace(&mut self.begun, true);
+        let fin = if filled.ends { Fin::Last } else { Fin::More };
+        let checked = Checked { before, after: self.text };
+        let data = Data::inflated(self.kind, &mut out[..filled.len], (starts, fin), checked);
+        (filled, Some(data))
     }
 
     /// §8.1, on what came out: the first impossible byte, or the end of a text that
@@ -282,3 +335,17 @@ impl Message {
         Filled { len: valid_len, ends: false, rule: Some(InflateRule::TextNotUtf8) }
     }
 }
+
+impl fmt::Debug for Message {
+    /// Without the byte held: it is payload.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Message")
+            .field("kind", &self.kind)
+            .field("wire_len", &self.wire_len)
+            .field("len", &self.len)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Wire bytes count for the ratio by so many at a time.
+const RATIO_BLOCK: u64 = 1024;

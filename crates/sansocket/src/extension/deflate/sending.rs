@@ -4,7 +4,7 @@ use alloc::boxed::Box;
 use alloc::vec;
 use alloc::vec::Vec;
 
-use super::compressor::Compressor;
+use super::compressor::{Compressor, Flush};
 use super::config::DeflateConfig;
 use super::negotiate::{ContextTakeover, DeflateDirection, WindowBits};
 use crate::config::Config;
@@ -24,7 +24,11 @@ pub struct DeflateSending {
 
 impl DeflateSending {
     pub(super) fn new(direction: Option<DeflateDirection>, config: &Config) -> Self {
-        Self { direction, config: config.deflate.clone(), compressor: None, under_way: false }
+        let mut config = config.deflate.clone();
+        let drops = direction.is_some_and(|direction| direction.context() == ContextTakeover::Drop);
+        // Those who keep a context give none back.
+        config.pool = config.pool.filter(|_| drops);
+        Self { direction, config, compressor: None, under_way: false }
     }
 
     fn take_compressor(&mut self) -> Box<Compressor> {
@@ -70,16 +74,18 @@ impl Sending for DeflateSending {
         Compressor::bound(len)
     }
 
-    fn compress(&mut self, payload: &[u8], fin: Fin, out: &mut [u8]) -> usize {
+    fn compress(&mut self, payload: &[u8], fin: Fin, out: &mut [u8]) -> Option<usize> {
         self.under_way = fin == Fin::More;
         let mut compressor = self.take_compressor();
-        let len = compressor.compress(payload, out);
-        debug_assert!(len.is_some(), "`out` has room for what the payload can become");
-        let len = len.unwrap_or(0);
+        let flush = match fin {
+            Fin::Last if self.may_discard() => Flush::Forget,
+            _ => Flush::Keep,
+        };
+        let len = compressor.compress(payload, flush, out);
         self.give_back(compressor);
         match fin {
             Fin::More => len,
-            Fin::Last => end(len, out),
+            Fin::Last => len.map(|len| end(len, out)),
         }
     }
 
@@ -90,6 +96,16 @@ impl Sending for DeflateSending {
 
     fn may_discard(&self) -> bool {
         self.direction.is_some_and(|direction| direction.context() == ContextTakeover::Drop)
+    }
+
+    fn release(&mut self) {
+        self.under_way = false;
+        if let Some(compressor) = self.compressor.take()
+            && self.may_discard()
+        {
+            self.give_back(compressor);
+        }
+        self.compressor = None;
     }
 }
 
@@ -103,7 +119,8 @@ pub(crate) fn deflate_alone(
         return None;
     }
     let mut out = vec![0; Compressor::bound(payload.len())];
-    let len = Compressor::new(config.compressor(window)).compress(payload, &mut out)?;
+    let len =
+        Compressor::new(config.compressor(window)).compress(payload, Flush::Keep, &mut out)?;
     let len = end(len, &mut out);
     out.truncate(len);
     out.shrink_to_fit();

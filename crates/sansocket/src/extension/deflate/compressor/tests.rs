@@ -43,7 +43,7 @@ fn far_apart(len: usize) -> Vec<u8> {
 /// it was needed or not touched, and that there is a whole flush.
 fn compress_within_bound(compressor: &mut Compressor, payload: &[u8]) -> Vec<u8> {
     let mut out = vec![0xa5; Compressor::bound(payload.len())];
-    let len = compressor.compress(payload, &mut out);
+    let len = compressor.compress(payload, Flush::Keep, &mut out);
     let len = len.unwrap_or_else(|| panic!("{compressor:?}, {} bytes", payload.len()));
     assert!(len < out.len());
     out.truncate(len);
@@ -101,7 +101,7 @@ fn without_room_nothing_changes() {
     let mut compressor = Compressor::new(settings(15, 6, 8));
     let first = compressed(&mut compressor, b"Hello");
     let mut out = [0xa5; 20];
-    assert_eq!(compressor.compress(b"Hello", &mut out), None);
+    assert_eq!(compressor.compress(b"Hello", Flush::Keep, &mut out), None);
     assert_eq!(out, [0xa5; 20]);
     assert_eq!(first, b"\xf2\x48\xcd\xc9\xc9\x07\x00");
     assert_eq!(compressed(&mut compressor, b"Hello"), b"\xf2\x00\x11\x00\x00");
@@ -112,12 +112,12 @@ fn an_empty_payload_comes_to_nothing() {
     for level in [0, 1, 2, 6, 9] {
         let mut compressor = Compressor::new(settings(15, level, 8));
         for _ in 0..2 {
-            assert_eq!(compressor.compress(b"", &mut [0; 15]), None);
-            assert_eq!(compressor.compress(b"", &mut [0; 16]), Some(0));
+            assert_eq!(compressor.compress(b"", Flush::Keep, &mut [0; 15]), None);
+            assert_eq!(compressor.compress(b"", Flush::Keep, &mut [0; 16]), Some(0));
             compressed(&mut compressor, b"Hello");
         }
         compressor.reset();
-        assert_eq!(compressor.compress(b"", &mut [0; 16]), Some(0));
+        assert_eq!(compressor.compress(b"", Flush::Keep, &mut [0; 16]), Some(0));
     }
 }
 

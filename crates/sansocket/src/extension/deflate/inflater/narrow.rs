@@ -17,6 +17,9 @@ use super::{Progress, Step, TAIL_AND_MORE};
 pub(super) struct Narrow(Box<DecompressorOxide>);
 
 impl Narrow {
+    /// Out of line: the decoder is made on the stack first.
+    #[cold]
+    #[inline(never)]
     pub(super) fn new() -> Self {
         Self(Box::default())
     }

@@ -10,7 +10,7 @@ use std::vec::Vec;
 use proptest::prelude::*;
 
 use super::*;
-use crate::extension::deflate::compressor::{Compressor, CompressorSettings};
+use crate::extension::deflate::compressor::{Compressor, CompressorSettings, Flush};
 use crate::extension::deflate::negotiate::ServerDeflatePolicy;
 use crate::http::ExtensionList;
 use reference::{Bfinal, BitWriter, End, Symbol, TAIL, WINDOW_LEN_MAX, decode, ends_message};
@@ -37,7 +37,7 @@ pub(in crate::extension::deflate) fn compressed(
     message: &[u8],
 ) -> Vec<u8> {
     let mut out = vec![0; Compressor::bound(message.len())];
-    let len = compressor.compress(message, &mut out).unwrap();
+    let len = compressor.compress(message, Flush::Keep, &mut out).unwrap();
     out.truncate(len);
     assert!(out.ends_with(&TAIL));
     out.truncate(len - TAIL.len());

@@ -2,6 +2,7 @@
 
 use zlib_rs::{Inflate, InflateError, InflateFlush, Status};
 
+use super::super::moved;
 use super::{Progress, Step, TAIL_AND_MORE};
 
 /// A decoder that keeps its own copy of the window. Whatever size it is asked for,
@@ -51,10 +52,4 @@ impl Wide {
         let status = self.0.decompress(input, out, flush);
         (status, moved(total_in, self.0.total_in()), moved(total_out, self.0.total_out()))
     }
-}
-
-/// How far a counter of the library has moved during one call.
-fn moved(before: u64, after: u64) -> usize {
-    // Not more than the slices that were given are long.
-    usize::try_from(after.wrapping_sub(before)).unwrap_or(usize::MAX)
 }
