@@ -4,6 +4,8 @@
 //! for the same result, or the naive way to do it. Read a row as a multiple of
 //! its baseline; nanoseconds are of this machine and this day.
 
+pub mod deflate;
+
 use sansocket::frame::{self, FrameHeader, HEADER_LEN_MAX};
 use sansocket::mask::Key;
 use sansocket::{ChaChaKeys, Client, Config, Connection, Fin, Negotiated, Opcode, Role};
