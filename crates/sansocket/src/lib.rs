@@ -75,8 +75,9 @@
 //!
 //! * `std` (default) implies `alloc`; `alloc` adds what needs an allocator. Without
 //!   both the crate needs neither.
-//! * `unchecked` (default) lends a checked text without checking it a second time.
-//!   Without it the crate has no `unsafe` code.
+//! * `unchecked` (default) lends a checked text without checking it a second time, and
+//!   masks in vectors. Without it the crate has no `unsafe` code.
+//! * `simd` checks text in vectors too, by `simdutf8`, and implies `std`.
 //! * `deflate` adds permessage-deflate (RFC 7692), and implies `std`.
 
 #![no_std]
@@ -101,6 +102,8 @@ mod message;
 mod opcode;
 mod role;
 mod time;
+#[cfg(feature = "unchecked")]
+mod unchecked;
 pub mod uri;
 pub mod utf8;
 

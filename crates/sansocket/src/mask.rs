@@ -21,15 +21,54 @@ pub type Key = [u8; 4];
 /// ```
 #[inline]
 pub fn apply(payload: &mut [u8], key: Key) -> Key {
+    if payload.len() < LONG {
+        apply_words(payload, key);
+    } else {
+        apply_long(payload, key);
+    }
+    rotated(key, payload.len())
+}
+
+/// [`apply`], and whether the payload is ASCII then.
+#[inline]
+pub(crate) fn apply_ascii(payload: &mut [u8], key: Key) -> (Key, bool) {
+    let ascii =
+        if payload.len() < LONG { apply_words(payload, key) } else { apply_long(payload, key) };
+    (rotated(key, payload.len()), ascii)
+}
+
+/// Begins at the next place that vectors like, and goes on in vectors.
+#[inline(never)]
+fn apply_long(payload: &mut [u8], key: Key) -> bool {
+    let to_aligned = payload.as_ptr().align_offset(ALIGN).min(payload.len());
+    let (head, body) = payload.split_at_mut(to_aligned);
+    let head_ascii = apply_words(head, key);
+    apply_vectors(body, rotated(key, to_aligned)) && head_ascii
+}
+
+/// [`apply_words`], in the vectors that this machine has.
+#[cfg(all(feature = "std", feature = "unchecked", target_arch = "x86_64"))]
+use crate::unchecked::apply_vectors;
+#[cfg(not(all(feature = "std", feature = "unchecked", target_arch = "x86_64")))]
+use apply_words as apply_vectors;
+
+/// Masks a payload from its first byte word by word, and says whether it is ASCII then.
+/// The compiler makes vectors of it where it may.
+#[inline(always)]
+pub(crate) fn apply_words(payload: &mut [u8], key: Key) -> bool {
     let pattern = wide(key);
     let (words, tail) = payload.as_chunks_mut::<WORD>();
+    let mut bits = 0;
     for word in words {
-        *word = (u64::from_ne_bytes(*word) ^ pattern).to_ne_bytes();
+        let plain = u64::from_ne_bytes(*word) ^ pattern;
+        bits |= plain;
+        *word = plain.to_ne_bytes();
     }
     for (byte, key) in tail.iter_mut().zip(pattern.to_ne_bytes()) {
         *byte ^= key;
+        bits |= u64::from(*byte);
     }
-    rotated(key, payload.len())
+    bits & NOT_ASCII == 0
 }
 
 /// Copies `payload` to the start of `out` and masks it in the same pass.
@@ -54,6 +93,29 @@ pub(crate) fn copy(payload: &[u8], out: &mut [u8], key: Key) -> Key {
     rotated(key, payload.len())
 }
 
+/// [`copy`] for a short and whole payload: the last word overlaps the one before it, so
+/// there is no tail to go through byte by byte.
+#[inline]
+pub(crate) fn copy_short(payload: &[u8], out: &mut [u8], key: Key) {
+    let out = &mut out[..payload.len()];
+    let pattern = wide(key);
+    if let (Some(last), Some(_)) = (payload.last_chunk::<WORD>(), out.first_chunk_mut::<WORD>()) {
+        let (words, _) = payload.as_chunks::<WORD>();
+        let (out_words, _) = out.as_chunks_mut::<WORD>();
+        for (word, out) in words.iter().zip(out_words) {
+            *out = (u64::from_ne_bytes(*word) ^ pattern).to_ne_bytes();
+        }
+        let pattern = wide(rotated(key, payload.len()));
+        if let Some(out) = out.last_chunk_mut::<WORD>() {
+            *out = (u64::from_ne_bytes(*last) ^ pattern).to_ne_bytes();
+        }
+    } else {
+        for ((byte, out), key) in payload.iter().zip(out).zip(pattern.to_ne_bytes()) {
+            *out = byte ^ key;
+        }
+    }
+}
+
 /// The key as it stands after `len` bytes of payload.
 pub(crate) fn rotated(mut key: Key, len: usize) -> Key {
     key.rotate_left(len % size_of::<Key>());
@@ -65,6 +127,15 @@ fn wide([a, b, c, d]: Key) -> u64 {
 }
 
 const WORD: usize = size_of::<u64>();
+
+/// From this length on, vectors are worth their beginning.
+const LONG: usize = 512;
+
+/// Where vectors like to begin, in bytes.
+const ALIGN: usize = 64;
+
+/// The bit of each byte in a word that ASCII leaves clear.
+const NOT_ASCII: u64 = 0x8080_8080_8080_8080;
 
 #[cfg(test)]
 mod tests {
@@ -102,6 +173,27 @@ mod tests {
             let next = copy(&payload[..cut], &mut copied, key);
             copy(&payload[cut..], &mut copied[cut..], next);
             prop_assert_eq!(copied, expected);
+        }
+
+        // Vectors, words and bytes, wherever they begin.
+        #[test]
+        fn long_payloads_are_masked_alike_and_known_as_ascii(
+            len in 0usize..3000, key: Key, offset in 0usize..64, odd: Option<prop::sample::Index>,
+        ) {
+            let mut expected: Vec<u8> = (0u8..128).cycle().take(len).collect();
+            if let (Some(odd), 1..) = (odd, len) {
+                expected[odd.index(len)] |= 0x80;
+            }
+            let mut masked = vec![0; offset];
+            masked.extend_from_slice(&expected);
+            naive(&mut masked[offset..], key);
+            let mut copied = vec![0; len];
+            copy_short(&masked[offset..], &mut copied, key);
+            prop_assert_eq!(&copied, &expected);
+            let (next, ascii) = apply_ascii(&mut masked[offset..], key);
+            prop_assert_eq!(&masked[offset..], &expected[..]);
+            prop_assert_eq!(ascii, expected.is_ascii());
+            prop_assert_eq!(next, rotated(key, len));
         }
     }
 }

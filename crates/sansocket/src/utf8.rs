@@ -5,8 +5,7 @@
 //! split anywhere, so what is remembered between pieces is the set of bytes
 //! that may come next, a number below nine.
 //!
-//! The only `unsafe` of the crate is in `checked_str`, in the module
-//! `unchecked` at the end of this file.
+//! What was checked becomes a `str` in `checked_str`, and nowhere else.
 
 /// The state of a check between two pieces of text.
 ///
@@ -51,6 +50,9 @@ impl Utf8 {
     #[inline]
     pub fn push(&mut self, piece: &[u8]) -> Result<(), usize> {
         let open = self.finish_character(piece)?;
+        if is_text(&piece[open..]) {
+            return Ok(());
+        }
         match core::str::from_utf8(&piece[open..]) {
             Ok(_) => Ok(()),
             Err(error) => self.push_from(piece, open + error.valid_up_to()),
@@ -109,30 +111,30 @@ impl State {
     }
 }
 
+/// Whether the bytes are text from boundary to boundary, as far as that is known fast.
+#[cfg(feature = "simd")]
+#[inline]
+fn is_text(bytes: &[u8]) -> bool {
+    bytes.len() >= WORTHWHILE && simdutf8::basic::from_utf8(bytes).is_ok()
+}
+
+#[cfg(not(feature = "simd"))]
+#[inline]
+fn is_text(_bytes: &[u8]) -> bool {
+    false
+}
+
+/// From this length on, vectors are worth their beginning.
+#[cfg(feature = "simd")]
+const WORTHWHILE: usize = 64;
+
 /// The text in bytes that went through a [`Utf8`] check from boundary to
 /// boundary.
 pub(crate) fn checked_str(checked: &[u8]) -> &str {
     #[cfg(feature = "unchecked")]
-    return unchecked::str(checked);
+    return crate::unchecked::checked_str(checked);
     #[cfg(not(feature = "unchecked"))]
     return twin::str(checked);
-}
-
-/// The one ground module with `unsafe`: it saves the second pass over a text.
-#[cfg(feature = "unchecked")]
-#[allow(unsafe_code)]
-mod unchecked {
-    pub(super) fn str(checked: &[u8]) -> &str {
-        debug_assert!(core::str::from_utf8(checked).is_ok());
-        // SAFETY: every caller passes bytes that `Utf8::push` passed without an
-        // error, in order and from boundary to boundary: the decoder checks a
-        // Close reason in `close_code::check_body`, and a message's pieces are
-        // joined only where the state after one is the state before the next
-        // (`Data::follows`). No one else can write the bytes in between: they
-        // are borrowed or private. An `Inbox`, which keeps bytes and proof apart,
-        // is filled by the engine's own calls, and finds each slice by its address.
-        unsafe { core::str::from_utf8_unchecked(checked) }
-    }
 }
 
 /// What stands in for `unchecked` when it is switched off, and what it is

@@ -53,6 +53,10 @@ pub struct Inbox {
     inflated: Vec<u8>,
     assembler: Assembler<Vec<u8>>,
     found: Found,
+    /// Where that lies.
+    place: Range<usize>,
+    /// The shape of a piece that was found.
+    shape: Shape,
     frames: u64,
     /// A message was begun with `advance_piece`.
     pieces: bool,
@@ -90,29 +94,29 @@ pub enum Delivery<'i> {
     Close(Option<CloseFrame<'i>>),
 }
 
-/// Where that lies.
-#[derive(Clone, Debug)]
+/// What was found; where it lies is beside it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Found {
     Nothing,
-    /// A piece of a message, checked where it lies.
-    Piece(Shape, Place),
+    /// A piece of a message, checked where it lies, of this shape.
+    Piece(Buffer),
     /// A message, checked where it lies.
-    InPlace(Kind, Place),
+    InPlace(Kind, Buffer),
     /// A message in the assembler.
     Joined(Kind),
-    Ping(Range<usize>),
-    Pong(Range<usize>),
-    /// A Close body in `bytes`, checked there.
-    Close(Range<usize>),
+    Ping,
+    Pong,
+    /// A Close body, checked where it lies.
+    Close,
 }
 
-/// Bytes that were checked.
-#[derive(Clone, Debug)]
-enum Place {
+/// Where bytes lie that were checked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Buffer {
     /// In `bytes`, as they were read.
-    Read(Range<usize>),
+    Read,
     /// In `inflated`.
-    Inflated(Range<usize>),
+    Inflated,
 }
 
 impl Inbox {
@@ -132,6 +136,8 @@ impl Inbox {
             inflated: Vec::new(),
             assembler: Assembler::new(Vec::new(), usize::MAX),
             found: Found::Nothing,
+            place: 0..0,
+            shape: Shape::default(),
             frames: 0,
             pieces: false,
             tag: 0,
@@ -222,7 +228,7 @@ impl Inbox {
         &mut self,
         connection: &mut Connection<R, X>,
     ) -> Result<Ready, InboxError> {
-        let ready = self.advance_by(connection.message_len_max(), connection);
+        let ready = self.advance_by(connection);
         if let Err(InboxError::Assembly(error)) = ready {
             connection.fail_with(error.close_code());
         }
@@ -241,7 +247,7 @@ impl Inbox {
         half: &mut ReceiveHalf<R, X>,
         mut owed: impl FnMut(Obligation),
     ) -> Result<Ready, InboxError> {
-        let ready = self.advance_by(half.message_len_max(), &mut Half(half, &mut owed));
+        let ready = self.advance_by(&mut Half(half, &mut owed));
         if let Err(InboxError::Assembly(error)) = ready {
             half.fail_with(error.close_code(), owed);
         }
@@ -279,32 +285,40 @@ impl Inbox {
     }
 
     #[inline]
-    fn advance_by(
-        &mut self,
-        message_len_max: u64,
-        source: &mut impl Source,
-    ) -> Result<Ready, InboxError> {
+    fn advance_by(&mut self, source: &mut impl Source) -> Result<Ready, InboxError> {
         if self.pieces {
             return Err(InboxError::PiecesUnderWay);
         }
-        self.assembler.limit(usize::try_from(message_len_max).unwrap_or(usize::MAX));
         loop {
             let ready = self.decode(source)?;
-            let Found::Piece(shape, place) = &self.found else {
+            let Found::Piece(buffer) = self.found else {
                 return Ok(ready);
             };
-            let (place, kind) = (place.clone(), shape.kind());
-            let data = shape.with_bytes(match &place {
-                Place::Read(range) => &mut self.bytes[range.clone()],
-                Place::Inflated(range) => &mut self.inflated[range.clone()],
-            });
-            self.found = match self.assembler.push(data).map_err(InboxError::Assembly)? {
-                Assembled::Stored => continue,
-                Assembled::InPlace(_) => Found::InPlace(kind, place),
-                Assembled::Joined(_) => Found::Joined(kind),
-            };
-            return Ok(Ready::Message);
+            if self.shape.is_message() {
+                self.found = Found::InPlace(self.shape.kind(), buffer);
+                return Ok(Ready::Message);
+            }
+            if self.join(buffer, source.message_len_max())? {
+                return Ok(Ready::Message);
+            }
         }
+    }
+
+    /// Puts the piece found to the others of its message; whether that makes it whole.
+    fn join(&mut self, buffer: Buffer, message_len_max: u64) -> Result<bool, InboxError> {
+        self.assembler.limit(usize::try_from(message_len_max).unwrap_or(usize::MAX));
+        let bytes = match buffer {
+            Buffer::Read => &mut self.bytes[self.place.clone()],
+            Buffer::Inflated => &mut self.inflated[self.place.clone()],
+        };
+        let kind = self.shape.kind();
+        let assembled = self.assembler.push(self.shape.with_bytes(bytes));
+        self.found = match assembled.map_err(InboxError::Assembly)? {
+            Assembled::Stored => return Ok(false),
+            Assembled::InPlace(_) => Found::InPlace(kind, buffer),
+            Assembled::Joined(_) => Found::Joined(kind),
+        };
+        Ok(true)
     }
 
     fn decode_piece(&mut self, source: &mut impl Source) -> Result<Ready, InboxError> {
@@ -312,8 +326,8 @@ impl Inbox {
             return Err(InboxError::MessageUnderWay);
         }
         let ready = self.decode(source)?;
-        if let Found::Piece(shape, _) = &self.found {
-            self.pieces = !shape.ends_message();
+        if let Found::Piece(_) = self.found {
+            self.pieces = !self.shape.ends_message();
         }
         Ok(ready)
     }
@@ -348,7 +362,8 @@ impl Inbox {
         let Some(data) = inflated.map_err(InboxError::Failed)? else {
             return Ok(false);
         };
-        self.found = Found::Piece(data.shape(), Place::Inflated(0..data.bytes().len()));
+        (self.found, self.shape) = (Found::Piece(Buffer::Inflated), data.shape());
+        self.place = 0..data.bytes().len();
         // Even of an empty rest there may be more to come, but not behind the end.
         let rest = range.end - left..range.end;
         self.compressed = (!data.ends_message()).then_some((shape, rest));
@@ -369,17 +384,17 @@ impl Inbox {
         let received = source.receive(unread).map_err(InboxError::Failed)?;
         let end = self.unread.end - received.rest.len();
         self.unread.start = end;
-        let (found, ready) = match received.event {
-            None => (Found::Nothing, Ready::Need),
-            Some(Event::Ping(payload)) => (Found::Ping(place(payload)), Ready::Ping),
-            Some(Event::Pong(payload)) => (Found::Pong(place(payload)), Ready::Pong),
+        let (found, place, ready) = match received.event {
+            None => (Found::Nothing, 0..0, Ready::Need),
+            Some(Event::Ping(payload)) => (Found::Ping, place(payload), Ready::Ping),
+            Some(Event::Pong(payload)) => (Found::Pong, place(payload), Ready::Pong),
             Some(Event::Close(frame)) => {
                 // The code is in the two bytes before the reason.
                 let body = frame.map_or(end..end, |frame| {
                     let Range { start, end } = place(frame.reason.as_bytes());
                     start - 2..end
                 });
-                (Found::Close(body), Ready::Close)
+                (Found::Close, body, Ready::Close)
             }
             Some(Event::Data(data)) => {
                 self.frames += u64::from(data.frame_start().is_some());
@@ -388,33 +403,30 @@ impl Inbox {
                     self.compressed = Some((shape, range));
                     return Ok(Ready::Data);
                 }
-                (Found::Piece(shape, Place::Read(range)), Ready::Data)
+                self.shape = shape;
+                (Found::Piece(Buffer::Read), range, Ready::Data)
             }
         };
-        self.found = found;
+        (self.found, self.place) = (found, place);
         Ok(ready)
     }
 
     /// Whether the piece that the last [`advance_piece`](Self::advance_piece) found
     /// ends its message.
     pub fn ends_message(&self) -> bool {
-        matches!(&self.found, Found::Piece(shape, _) if shape.ends_message())
+        matches!(self.found, Found::Piece(_)) && self.shape.ends_message()
     }
 
     /// The piece that the last [`advance_piece`](Self::advance_piece) found.
     pub fn data(&mut self) -> Option<Data<'_>> {
-        match core::mem::replace(&mut self.found, Found::Nothing) {
-            Found::Piece(shape, Place::Read(range)) => {
-                Some(shape.with_bytes(&mut self.bytes[range]))
-            }
-            Found::Piece(shape, Place::Inflated(range)) => {
-                Some(shape.with_bytes(&mut self.inflated[range]))
-            }
-            found => {
-                self.found = found;
-                None
-            }
-        }
+        let bytes = match self.found {
+            Found::Piece(Buffer::Read) => &mut self.bytes,
+            Found::Piece(Buffer::Inflated) => &mut self.inflated,
+            _ => return None,
+        };
+        // The bytes may be changed, so what was said of them is over.
+        self.found = Found::Nothing;
+        Some(self.shape.with_bytes(&mut bytes[self.place.clone()]))
     }
 
     /// How many data frames began in this inbox.
@@ -425,21 +437,21 @@ impl Inbox {
     /// What the last [`advance`](Self::advance) found; `None` if it was nothing, or
     /// the inbox was read into since.
     pub fn delivery(&self) -> Option<Delivery<'_>> {
-        let bytes = |range: &Range<usize>| &self.bytes[range.clone()];
-        Some(match &self.found {
-            Found::Nothing | Found::Piece(..) => return None,
-            Found::InPlace(kind, Place::Read(range)) => {
-                Delivery::Message(Message::from_checked(*kind, bytes(range)))
-            }
-            Found::InPlace(kind, Place::Inflated(range)) => {
-                Delivery::Message(Message::from_checked(*kind, &self.inflated[range.clone()]))
+        let bytes = |buffer| match buffer {
+            Buffer::Read => &self.bytes[self.place.clone()],
+            Buffer::Inflated => &self.inflated[self.place.clone()],
+        };
+        Some(match self.found {
+            Found::Nothing | Found::Piece(_) => return None,
+            Found::InPlace(kind, buffer) => {
+                Delivery::Message(Message::from_checked(kind, bytes(buffer)))
             }
             Found::Joined(kind) => {
-                Delivery::Message(Message::from_checked(*kind, self.assembler.joined()))
+                Delivery::Message(Message::from_checked(kind, self.assembler.joined()))
             }
-            Found::Ping(range) => Delivery::Ping(bytes(range)),
-            Found::Pong(range) => Delivery::Pong(bytes(range)),
-            Found::Close(range) => Delivery::Close(close_code::parse_body(bytes(range))),
+            Found::Ping => Delivery::Ping(bytes(Buffer::Read)),
+            Found::Pong => Delivery::Pong(bytes(Buffer::Read)),
+            Found::Close => Delivery::Close(close_code::parse_body(bytes(Buffer::Read))),
         })
     }
 
@@ -461,6 +473,8 @@ impl Default for Inbox {
 /// What an inbox takes its bytes through. Only this crate's own: what it says of the
 /// bytes is trusted, or those lent as text would not be those checked.
 trait Source {
+    fn message_len_max(&self) -> u64;
+
     fn receive<'b>(&mut self, buf: &'b mut [u8]) -> Result<Received<'b>, Failure>;
 
     fn inflate<'o>(
@@ -471,6 +485,10 @@ trait Source {
 }
 
 impl<R: Role, X: Extension> Source for Connection<R, X> {
+    fn message_len_max(&self) -> u64 {
+        self.message_len_max()
+    }
+
     #[inline]
     fn receive<'b>(&mut self, buf: &'b mut [u8]) -> Result<Received<'b>, Failure> {
         self.receive(buf)
@@ -489,6 +507,10 @@ impl<R: Role, X: Extension> Source for Connection<R, X> {
 struct Half<'h, R, X: Extension, F>(&'h mut ReceiveHalf<R, X>, F);
 
 impl<R: Role, X: Extension, F: FnMut(Obligation)> Source for Half<'_, R, X, F> {
+    fn message_len_max(&self) -> u64 {
+        self.0.message_len_max()
+    }
+
     #[inline]
     fn receive<'b>(&mut self, buf: &'b mut [u8]) -> Result<Received<'b>, Failure> {
         self.0.receive(buf, &mut self.1)

@@ -8,6 +8,7 @@ mod inbox;
 mod obligation;
 mod receive;
 mod send;
+mod short;
 mod timers;
 
 use core::time::Duration;

@@ -11,6 +11,7 @@ use crate::config::{Config, Replies};
 use crate::connection::close::{Closing, Closure, Over, State, TransportStep};
 use crate::connection::event::{Event, Received};
 use crate::connection::obligation::{CloseSent, Obligation, Owed};
+use crate::connection::short;
 use crate::connection::timers::{Due, Stage, Timers};
 use crate::error::{Failure, Rule};
 use crate::extension::{Extension, Inflated, Receiving};
@@ -19,7 +20,7 @@ use crate::frame::{
     Parsed, Rules, unmask,
 };
 use crate::message::{Data, Incoming, Taken};
-use crate::opcode::Opcode;
+use crate::opcode::{Kind, Opcode};
 use crate::role::Role;
 use crate::time::{Tick, Wake};
 
@@ -57,6 +58,9 @@ pub struct ReceiveHalf<R, X: Extension> {
     control_frames: u32,
     /// The beginning of a header or control frame was seen, and not consumed.
     begun: bool,
+    /// Whole messages shorter than this may take the short way; zero where none may,
+    /// since a frame or message is under way, or nothing is decoded any more.
+    short_end: u8,
     closing: Closing,
     timers: Timers,
     replies: Replies,
@@ -99,6 +103,7 @@ impl<R: Role, X: Extension> ReceiveHalf<R, X> {
             },
             control_frames: 0,
             begun: false,
+            short_end: 0,
             closing: Closing::default(),
             timers: Timers::new(config),
             replies: config.replies,
@@ -121,8 +126,62 @@ impl<R: Role, X: Extension> ReceiveHalf<R, X> {
         buf: &'b mut [u8],
         mut owed: impl FnMut(Obligation),
     ) -> Result<Received<'b>, Failure> {
+        if let Some((kind, len)) = short::find::<R>(buf, self.short_end)
+            && short::unmask::<R>(kind, &mut buf[..len])
+        {
+            return Ok(self.receive_short(kind, len, buf));
+        }
+        self.receive_any(buf, &mut owed)
+    }
+
+    /// A message that is whole, short, and valid where it is text.
+    #[inline]
+    fn receive_short<'b>(&mut self, kind: Kind, len: usize, buf: &'b mut [u8]) -> Received<'b> {
+        let (frame, rest) = buf.split_at_mut(len);
+        let payload = &mut frame[short::head_len::<R>()..];
+        self.offset += len as u64;
+        self.begun = false;
+        if !payload.is_empty() {
+            self.control_frames = 0;
+        }
+        self.timers.note_life();
+        self.timers.note_message_end();
+        Received { event: Some(Event::Data(Data::whole(kind, payload))), rest, need: 0 }
+    }
+
+    /// Whatever comes.
+    #[inline(never)]
+    fn receive_any<'b>(
+        &mut self,
+        buf: &'b mut [u8],
+        owed: &mut impl FnMut(Obligation),
+    ) -> Result<Received<'b>, Failure> {
+        let received = self.decode(buf, owed);
+        self.short_end = self.short_end();
+        received
+    }
+
+    /// What `short_end` is now.
+    fn short_end(&self) -> u8 {
+        let Stream::Frames(decoder, incoming) = &self.stream else {
+            return 0;
+        };
+        let Limits { message_len_max, frame_len_max, fragments_max, .. } = self.limits;
+        if decoder.is_inside_frame() || incoming.is_under_way() || fragments_max == 0 {
+            return 0;
+        }
+        let len_max = message_len_max.min(frame_len_max).min(short::LEN_MAX.into());
+        u8::try_from(len_max).map_or(0, |len_max| len_max + 1)
+    }
+
+    /// Decodes by all the rules.
+    fn decode<'b>(
+        &mut self,
+        buf: &'b mut [u8],
+        owed: &mut impl FnMut(Obligation),
+    ) -> Result<Received<'b>, Failure> {
         let Stream::Frames(decoder, incoming) = &mut self.stream else {
-            return self.receive_no_more(buf, &mut owed);
+            return self.receive_no_more(buf, owed);
         };
         let reserved = self.extension.reserved_bits();
         let rules = rules::<R>(&self.limits, self.leniency, reserved, incoming);
@@ -144,23 +203,23 @@ impl<R: Role, X: Extension> ReceiveHalf<R, X> {
                     self.timers.note_message_end();
                 }
                 if let Some(bytes) = wrong_before_end {
-                    self.fail_after(data.as_ref(), bytes, &mut owed)?;
+                    self.fail_after(data.as_ref(), bytes, owed)?;
                 }
                 Ok(Received { event: data.map(Event::Data), rest, need: 0 })
             }
             Ok(Decoded::Control { opcode, payload, rest }) => {
                 self.offset += (len - rest.len()) as u64;
-                let event = self.receive_control(opcode, payload, frame_offset, &mut owed)?;
+                let event = self.receive_control(opcode, payload, frame_offset, owed)?;
                 Ok(Received { event: Some(event), rest, need: 0 })
             }
             Ok(Decoded::Incomplete { rest, need, control }) => {
                 self.begun = begun || !rest.is_empty();
-                self.check_incomplete(control, rest, &mut owed)?;
+                self.check_incomplete(control, rest, owed)?;
                 Ok(Received { event: None, rest, need })
             }
             Err(error) => {
                 let offset = self.offset + error.at as u64;
-                Err(self.fail(Failure { rule: error.rule.into(), offset }, &mut owed))
+                Err(self.fail(Failure { rule: error.rule.into(), offset }, owed))
             }
         }
     }
@@ -556,6 +615,7 @@ impl<R: Role, X: Extension> ReceiveHalf<R, X> {
     /// No frame is decoded any more.
     fn leave(&mut self, stream: Stream) {
         self.stream = stream;
+        self.short_end = 0;
         self.extension.release();
     }
 

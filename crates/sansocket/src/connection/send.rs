@@ -5,6 +5,7 @@ use core::fmt;
 
 use crate::close_code::{CloseCode, REASON_LEN_MAX};
 use crate::connection::obligation::{CloseSent, Obligation, Owed};
+use crate::connection::short;
 use crate::connection::timers::ping_payload;
 use crate::extension::{Compress, Extension, Sending};
 use crate::frame::{self, CONTROL_PAYLOAD_MAX, ControlFrame, FrameHeader, HEADER_LEN_MAX, RSV1};
@@ -496,12 +497,44 @@ impl<R: Role, X: Extension> SendHalf<R, X> {
         payload: &[u8],
         out: &mut [u8],
     ) -> Result<usize, SendError> {
+        if let Ok(len @ ..=short::LEN_MAX) = u8::try_from(payload.len()) {
+            return self.encode_short(opcode, fin, (payload, len), out);
+        }
         let need = frame_len::<R>(payload.len());
         if out.len() < need {
             return Err(SendError::OutputTooSmall { need });
         }
         let header = self.header(opcode, fin, payload.len() as u64);
         frame::encode(&header, payload, out).ok_or(SendError::OutputTooSmall { need })
+    }
+
+    /// [`encode`](Self::encode) with a header of one length byte.
+    #[inline]
+    fn encode_short(
+        &mut self,
+        opcode: Opcode,
+        fin: Fin,
+        (payload, payload_len): (&[u8], u8),
+        out: &mut [u8],
+    ) -> Result<usize, SendError> {
+        let head_len = if R::MASKS { 2 + size_of::<Key>() } else { 2 };
+        let need = head_len + payload.len();
+        let Some((head, out)) =
+            out.get_mut(..need).and_then(|out| out.split_at_mut_checked(head_len))
+        else {
+            return Err(SendError::OutputTooSmall { need });
+        };
+        let [first, second] = FrameHeader::short(opcode, fin, R::MASKS, payload_len);
+        head[0] = first;
+        head[1] = second;
+        let key = self.role.next_key().unwrap_or_default();
+        if R::MASKS {
+            head[2..].copy_from_slice(&key);
+            mask::copy_short(payload, out, key);
+        } else {
+            out.copy_from_slice(payload);
+        }
+        Ok(need)
     }
 
     /// Encodes a frame of a compressed message (RFC 7692 section 6.1), or says what

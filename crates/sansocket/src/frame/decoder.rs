@@ -65,6 +65,9 @@ pub struct FramePart<'b> {
     pub chunk: &'b mut [u8],
     /// How many bytes of the frame are still to come.
     pub left: u64,
+    /// The payload was masked, and is nothing but ASCII: that is seen while it is
+    /// unmasked.
+    pub is_ascii: bool,
 }
 
 impl FrameDecoder {
@@ -115,10 +118,15 @@ impl FrameDecoder {
         let Under { opcode, fin, key, left } = under;
         let taken = usize::try_from(left).map_or(buf.len(), |left| left.min(buf.len()));
         let (chunk, rest) = buf.split_at_mut(taken);
-        let key = key.map(|key| mask::apply(chunk, key));
+        let mut is_ascii = false;
+        let key = key.map(|key| {
+            let (key, ascii) = mask::apply_ascii(chunk, key);
+            is_ascii = ascii;
+            key
+        });
         let left = left - taken as u64;
         self.frame = (left > 0).then_some(Under { opcode, fin, key, left });
-        Decoded::Data { part: FramePart { opcode, fin, header, chunk, left }, rest }
+        Decoded::Data { part: FramePart { opcode, fin, header, chunk, left, is_ascii }, rest }
     }
 }
 

@@ -58,6 +58,17 @@ impl FrameHeader {
         (out, len)
     }
 
+    /// The first two bytes of a header whose payload has at most 125 bytes.
+    #[inline]
+    pub(crate) fn short(opcode: Opcode, fin: Fin, masked: bool, payload_len: u8) -> [u8; 2] {
+        let fin = match fin {
+            Fin::More => 0,
+            Fin::Last => FIN,
+        };
+        let masked = if masked { MASKED } else { 0 };
+        [fin | opcode.bits(), masked | payload_len]
+    }
+
     fn encode_len(&self, out: &mut [u8; HEADER_LEN_MAX]) -> usize {
         if let Ok(short) = u8::try_from(self.payload_len)
             && short < LEN_16

@@ -14,16 +14,22 @@ use crate::utf8::Utf8;
 /// they become messages by [`inflate`](crate::Connection::inflate) only.
 #[derive(Debug)]
 pub struct Data<'b> {
-    kind: Kind,
     chunk: &'b mut [u8],
-    start: Option<FrameStart>,
-    fin: Fin,
+    shape: Shape,
+}
+
+/// What a [`Data`] is besides its bytes. It is written for each message, so it is kept
+/// small.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Shape {
     left: u64,
+    /// Of the frame that begins here, if one does.
+    payload_len: u64,
+    start: Option<Position>,
+    kind: Kind,
+    fin: Fin,
     coding: Coding,
-    // The check before the piece and after it. Two pieces join to checked text
-    // only where these are equal: that is what `Message::from_checked` needs.
-    before: Utf8,
-    after: Utf8,
+    checked: Checked,
 }
 
 /// What the bytes of a piece are.
@@ -62,8 +68,9 @@ pub enum Position {
     Later,
 }
 
-/// How a text stood before a piece and stands after it.
-#[derive(Clone, Copy, Debug)]
+/// How a text stood before a piece and stands after it. Two pieces join to checked text
+/// only where these are equal: that is what `Message::from_checked` needs.
+#[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Checked {
     pub(crate) before: Utf8,
     pub(crate) after: Utf8,
@@ -75,9 +82,26 @@ impl<'b> Data<'b> {
         chunk: &'b mut [u8],
         (start, fin, left): (Option<FrameStart>, Fin, u64),
         coding: Coding,
-        Checked { before, after }: Checked,
+        checked: Checked,
     ) -> Self {
-        Self { kind, chunk, start, fin, left, coding, before, after }
+        let payload_len = start.map_or(0, |start| start.payload_len);
+        let start = start.map(|start| start.position);
+        Self { chunk, shape: Shape { left, payload_len, start, kind, fin, coding, checked } }
+    }
+
+    /// A message in one frame, all there, that is valid if it is text.
+    #[inline]
+    pub(crate) fn whole(kind: Kind, chunk: &'b mut [u8]) -> Self {
+        let shape = Shape {
+            left: 0,
+            payload_len: chunk.len() as u64,
+            start: Some(Position::First),
+            kind,
+            fin: Fin::Last,
+            coding: Coding::Plain,
+            checked: Checked::default(),
+        };
+        Self { chunk, shape }
     }
 
     /// What the next part of a compressed message was, made plain.
@@ -99,18 +123,20 @@ impl<'b> Data<'b> {
     }
 
     /// The kind of the message.
+    #[inline]
     pub fn kind(&self) -> Kind {
-        self.kind
+        self.shape.kind
     }
 
     /// Whether the bytes are compressed, and to be given to
     /// [`inflate`](crate::Connection::inflate).
     #[inline]
     pub fn is_compressed(&self) -> bool {
-        self.coding == Coding::Compressed
+        self.shape.coding == Coding::Compressed
     }
 
     /// The bytes of this piece.
+    #[inline]
     pub fn bytes(&self) -> &[u8] {
         self.chunk
     }
@@ -121,35 +147,36 @@ impl<'b> Data<'b> {
     }
 
     /// Whether the message begins with this piece.
+    #[inline]
     pub fn starts_message(&self) -> bool {
-        match self.coding {
-            #[cfg(feature = "deflate")]
-            Coding::Inflated { starts } => starts,
-            _ => self.start.is_some_and(|start| start.position == Position::First),
-        }
+        self.shape.starts_message()
     }
 
     /// Whether the message ends with this piece.
+    #[inline]
     pub fn ends_message(&self) -> bool {
-        self.left == 0 && self.fin == Fin::Last
+        self.shape.ends_message()
     }
 
     /// The frame that begins with this piece, if one does. What was inflated has no
     /// frames.
+    #[inline]
     pub fn frame_start(&self) -> Option<FrameStart> {
-        self.start
+        let Shape { start, fin, payload_len, .. } = self.shape;
+        start.map(|position| FrameStart { position, fin, payload_len })
     }
 
     /// How many bytes of the frame are still to come; zero at its end.
     pub fn frame_left(&self) -> u64 {
-        self.left
+        self.shape.left
     }
 
     /// The message, if the whole of it is in this piece and not compressed;
     /// otherwise the piece.
+    #[inline]
     pub fn into_message(self) -> Result<Message<'b>, Self> {
-        if self.starts_message() && self.ends_message() && !self.is_compressed() {
-            Ok(Message::from_checked(self.kind, self.chunk))
+        if self.shape.is_message() {
+            Ok(Message::from_checked(self.shape.kind, self.chunk))
         } else {
             Err(self)
         }
@@ -158,30 +185,27 @@ impl<'b> Data<'b> {
     /// Whether the piece may stand behind one of the same message whose check
     /// ended in `after`.
     pub(crate) fn follows(&self, kind: Kind, after: Utf8) -> bool {
-        !self.starts_message() && self.kind == kind && self.before == after
+        !self.starts_message() && self.kind() == kind && self.shape.checked.before == after
     }
 
     pub(crate) fn after(&self) -> Utf8 {
-        self.after
+        self.shape.checked.after
     }
 
     /// Everything but the bytes, to make the piece again of the same bytes.
     #[cfg(feature = "alloc")]
+    #[inline]
     pub(crate) fn shape(&self) -> Shape {
-        let checked = Checked { before: self.before, after: self.after };
-        let place = (self.start, self.fin, self.left);
-        Shape { kind: self.kind, place, coding: self.coding, checked }
+        self.shape
     }
 }
 
-/// What a [`Data`] is besides its bytes.
 #[cfg(feature = "alloc")]
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Shape {
-    kind: Kind,
-    place: (Option<FrameStart>, Fin, u64),
-    coding: Coding,
-    checked: Checked,
+impl Default for Shape {
+    /// That of nothing in particular.
+    fn default() -> Self {
+        Data::whole(Kind::Binary, &mut []).shape
+    }
 }
 
 #[cfg(feature = "alloc")]
@@ -194,12 +218,29 @@ impl Shape {
         self.coding == Coding::Compressed
     }
 
-    pub(crate) fn ends_message(self) -> bool {
-        let (_, fin, left) = self.place;
-        left == 0 && fin == Fin::Last
+    pub(crate) fn with_bytes(self, chunk: &mut [u8]) -> Data<'_> {
+        Data { chunk, shape: self }
+    }
+}
+
+impl Shape {
+    #[inline]
+    pub(crate) fn starts_message(self) -> bool {
+        match self.coding {
+            #[cfg(feature = "deflate")]
+            Coding::Inflated { starts } => starts,
+            _ => self.start == Some(Position::First),
+        }
     }
 
-    pub(crate) fn with_bytes(self, chunk: &mut [u8]) -> Data<'_> {
-        Data::new(self.kind, chunk, self.place, self.coding, self.checked)
+    #[inline]
+    pub(crate) fn ends_message(self) -> bool {
+        self.left == 0 && self.fin == Fin::Last
+    }
+
+    /// Whether this is a message, and not compressed.
+    #[inline]
+    pub(crate) fn is_message(self) -> bool {
+        self.starts_message() && self.ends_message() && self.coding != Coding::Compressed
     }
 }

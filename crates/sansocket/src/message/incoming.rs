@@ -59,6 +59,7 @@ impl Incoming {
         let coding = if self.compressed { Coding::Compressed } else { Coding::Plain };
         if kind == Kind::Text
             && coding == Coding::Plain
+            && !(part.is_ascii && self.text.is_complete())
             && let Err(at) = self.check_text(part.chunk, ends)
         {
             return Self::cut_off(part, start, before, at);

@@ -1,0 +1,52 @@
+//! The short way of short messages: found in their first two bytes, unmasked and
+//! checked in one pass. Whatever is not plainly right goes the long way, which says
+//! why.
+
+use crate::mask::{self, Key};
+use crate::opcode::Kind;
+use crate::role::Role;
+
+/// The longest payload with a header of one length byte.
+pub(super) const LEN_MAX: u8 = 125;
+
+/// How long the header is.
+pub(super) const fn head_len<R: Role>() -> usize {
+    if R::MASKS { 2 } else { 2 + size_of::<Key>() }
+}
+
+/// The kind and the length of the frame that `buf` begins with, if it is a whole message
+/// with a payload shorter than `end`, all there.
+#[inline]
+pub(super) fn find<R: Role>(buf: &[u8], end: u8) -> Option<(Kind, usize)> {
+    let [first, second, ..] = *buf else {
+        return None;
+    };
+    let kind = match first {
+        0x81 => Kind::Text,
+        0x82 => Kind::Binary,
+        _ => return None,
+    };
+    // The mask bit is right, or the length too large.
+    let payload_len = if R::MASKS { second } else { second ^ 0x80 };
+    let len = head_len::<R>() + usize::from(payload_len);
+    (payload_len < end && buf.len() >= len).then_some((kind, len))
+}
+
+/// Unmasks the payload of `frame`, and checks it if it is text. Where that fails the
+/// frame is as it was.
+#[inline]
+pub(super) fn unmask<R: Role>(kind: Kind, frame: &mut [u8]) -> bool {
+    let Some((head, payload)) = frame.split_at_mut_checked(head_len::<R>()) else {
+        return false;
+    };
+    let key = match head {
+        [_, _, key @ ..] => Key::try_from(&*key).unwrap_or_default(),
+        _ => Key::default(),
+    };
+    let ascii = mask::apply_words(payload, key);
+    if ascii || kind == Kind::Binary || core::str::from_utf8(payload).is_ok() {
+        return true;
+    }
+    mask::apply_words(payload, key);
+    false
+}
