@@ -5,11 +5,13 @@
 //! cargo run -p sansocket-net --example event_loop_echo -- 127.0.0.1:5002
 //! ```
 //!
-//! A connection keeps no bytes of the read buffer: what does not fit together yet
-//! is carried by its [`Carry`], and pieces of a message wait in its [`Assembler`].
-//! An idle connection holds no heap memory but its own entry.
+//! A connection keeps no bytes of the shared buffers: what does not fit together yet is
+//! carried by its [`Carry`], pieces of a message wait in its [`Assembler`], and what its
+//! socket does not take waits in its backlog. An idle connection holds none of these.
+//! Deadlines are in a heap, one entry a connection, that is moved only when it comes up.
 
-use std::collections::HashMap;
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap};
 use std::io::{self, Read, Write};
 use std::net::Shutdown;
 use std::time::{Duration, Instant};
@@ -30,46 +32,82 @@ fn main() -> io::Result<()> {
     let mut poll = Poll::new()?;
     poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
     let mut events = Events::with_capacity(1024);
-    let mut buffer = vec![0; 64 * 1024];
+    let mut buffers = Buffers { read: vec![0; 64 * 1024], write: Vec::new() };
     let mut peers = HashMap::new();
+    let mut alarms = BinaryHeap::new();
     let mut next = LISTENER.0;
     let start = Instant::now();
     let now = || Tick::ZERO + start.elapsed();
     loop {
-        // A program with many connections keeps their deadlines in a heap or wheel.
-        let wait = peers.values().filter_map(|peer: &Peer| peer.wake().after(now())).min();
+        let alarm = alarms.peek().map(|Reverse((at, _))| Wake::At(*at));
+        let wait = alarm.and_then(|alarm| alarm.after(now()));
         match poll.poll(&mut events, wait.map(|wait| wait.max(Duration::from_millis(1)))) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
             result => result?,
         }
         for ready in &events {
-            if ready.token() == LISTENER {
-                while let Ok((mut stream, _)) = listener.accept() {
-                    next += 1;
-                    let both = Interest::READABLE | Interest::WRITABLE;
-                    poll.registry().register(&mut stream, Token(next), both)?;
-                    peers.insert(Token(next), Peer::new(stream));
-                }
-            } else if let Some(peer) = peers.get_mut(&ready.token()) {
-                peer.handle(ready, &mut buffer);
+            if ready.token() != LISTENER {
+                let work = |peer: &mut Peer| peer.handle(ready, &mut buffers);
+                attend(&mut peers, &mut alarms, ready.token(), now(), work);
+                continue;
+            }
+            while let Ok((mut stream, _)) = listener.accept() {
+                next += 1;
+                let both = Interest::READABLE | Interest::WRITABLE;
+                poll.registry().register(&mut stream, Token(next), both)?;
+                peers.insert(Token(next), Peer::new(stream));
+                attend(&mut peers, &mut alarms, Token(next), now(), |_| {});
             }
         }
-        peers.retain(|_, peer| {
-            let wanted = peer.wake().after(now()).is_some_and(|wait| wait.is_zero());
-            if wanted {
-                peer.pass_time(now());
-            }
-            !peer.gone
-        });
+        while let Some(Reverse((at, token))) = alarms.peek().copied()
+            && at <= now()
+        {
+            alarms.pop();
+            attend(&mut peers, &mut alarms, token, now(), |peer| peer.alarm = None);
+        }
     }
+}
+
+/// Does what there is to do for a connection, lets time pass for it, and sets its alarm.
+fn attend(
+    peers: &mut HashMap<Token, Peer>,
+    alarms: &mut BinaryHeap<Reverse<(Tick, Token)>>,
+    token: Token,
+    now: Tick,
+    work: impl FnOnce(&mut Peer),
+) {
+    let Some(peer) = peers.get_mut(&token) else {
+        return; // its alarm outlived it
+    };
+    work(peer);
+    peer.pass_time(now);
+    if peer.gone {
+        peers.remove(&token);
+        return;
+    }
+    // One that is set for an earlier time will find out then.
+    if let Wake::At(at) = peer.wake()
+        && peer.alarm.is_none_or(|alarm| at < alarm)
+    {
+        peer.alarm = Some(at);
+        alarms.push(Reverse((at, token)));
+    }
+}
+
+/// What all connections use in turn.
+struct Buffers {
+    read: Vec<u8>,
+    write: Vec<u8>,
 }
 
 /// One connection.
 struct Peer {
     stream: TcpStream,
     stage: Stage,
-    /// Encoded, and not yet taken by the socket.
-    out: Vec<u8>,
+    /// Encoded, and not taken by the socket.
+    backlog: Vec<u8>,
+    /// When it is looked at again at the latest.
+    alarm: Option<Tick>,
     half_closed: bool,
     gone: bool,
 }
@@ -88,7 +126,7 @@ struct Opening {
 
 struct Open {
     connection: Connection<Server>,
-    carry: Carry,
+    carry: Option<Box<Carry>>,
     assembler: Assembler<Vec<u8>>,
 }
 
@@ -96,22 +134,28 @@ impl Peer {
     fn new(stream: TcpStream) -> Self {
         let handshake = ServerHandshake::new(HandshakeConfig::new());
         let stage = Stage::Opening(Box::new(Opening { handshake, head: Vec::new() }));
-        Self { stream, stage, out: Vec::new(), half_closed: false, gone: false }
+        Self { stream, stage, backlog: Vec::new(), alarm: None, half_closed: false, gone: false }
     }
 
-    fn handle(&mut self, ready: &Readiness, buffer: &mut [u8]) {
+    fn handle(&mut self, ready: &Readiness, buffers: &mut Buffers) {
         if ready.is_writable() {
-            self.write();
+            self.write(&mut Vec::new());
         }
         // While the peer does not take its echoes, it gets no more: what it sends
         // waits in its own socket.
-        while !self.gone && self.out.len() < BACKLOG_MAX {
-            match self.stream.read(buffer) {
+        while !self.gone && self.backlog.len() < BACKLOG_MAX {
+            match self.stream.read(&mut buffers.read) {
                 Ok(0) => {
                     self.end();
                     break;
                 }
-                Ok(len) => self.receive(&mut buffer[..len]),
+                Ok(len) => {
+                    self.receive(&mut buffers.read[..len], &mut buffers.write);
+                    self.write(&mut buffers.write);
+                    if len < buffers.read.len() {
+                        break; // that was all; more will be told
+                    }
+                }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(_) => self.gone = true,
@@ -119,23 +163,22 @@ impl Peer {
         }
     }
 
-    fn receive(&mut self, bytes: &mut [u8]) {
+    fn receive(&mut self, bytes: &mut [u8], out: &mut Vec<u8>) {
         match &mut self.stage {
             Stage::Opening(opening) => {
                 opening.head.extend_from_slice(bytes);
-                match opening.open(&mut self.out) {
+                match opening.open(out) {
                     Ok(None) => {}
                     Ok(Some((open, mut leftover))) => {
                         self.stage = Stage::Open(Box::new(open));
-                        self.receive(&mut leftover);
+                        self.receive(&mut leftover, out);
                     }
                     Err(rejection) => self.reject(&rejection),
                 }
             }
-            Stage::Open(open) => open.echo(bytes, &mut self.out),
+            Stage::Open(open) => open.echo(bytes, out),
             Stage::Rejected(_) => {}
         }
-        self.write();
     }
 
     fn end(&mut self) {
@@ -143,14 +186,13 @@ impl Peer {
             Stage::Open(open) => _ = open.connection.receive_end(),
             Stage::Opening(..) | Stage::Rejected(_) => self.gone = true,
         }
-        self.write();
     }
 
     fn wake(&self) -> Wake {
         match &self.stage {
             Stage::Opening(opening) => opening.handshake.poll_timeout(),
             Stage::Open(open) => open.connection.poll_timeout(),
-            Stage::Rejected(until) => until.map_or(Wake::Now, Wake::At),
+            Stage::Rejected(until) => until.map_or(Wake::Never, Wake::At),
         }
     }
 
@@ -167,34 +209,50 @@ impl Peer {
                 self.gone |= now >= *until.get_or_insert(now + Duration::from_secs(1));
             }
         }
-        self.write();
+        self.write(&mut Vec::new());
     }
 
     fn reject(&mut self, rejection: &Rejection) {
         let mut answer = vec![0; rejection.response_len()];
         let len = rejection.write(&mut answer).unwrap_or(0);
-        self.out.extend_from_slice(&answer[..len]);
+        self.backlog.extend_from_slice(&answer[..len]);
         self.stage = Stage::Rejected(None);
     }
 
-    /// Writes what the socket takes, and does what the engine wants done then.
-    fn write(&mut self) {
+    /// Writes what waits, then `out`, as far as the socket takes it, and does what the
+    /// engine wants done then. `out` is empty afterwards.
+    fn write(&mut self, out: &mut Vec<u8>) {
+        if !self.backlog.is_empty() {
+            self.backlog.append(out);
+        }
         let step = match &mut self.stage {
-            Stage::Open(open) => open.connection.append_transmit(&mut self.out),
+            Stage::Open(open) => {
+                let owed = if self.backlog.is_empty() { &mut *out } else { &mut self.backlog };
+                open.connection.append_transmit(owed)
+            }
             Stage::Opening(..) => Transmit::Idle,
             Stage::Rejected(_) => Transmit::HalfClose,
         };
-        while !self.out.is_empty() {
-            match self.stream.write(&self.out) {
-                Ok(len) => _ = self.out.drain(..len),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+        let waiting = if self.backlog.is_empty() { &out[..] } else { &self.backlog[..] };
+        let mut written = 0;
+        while written < waiting.len() {
+            match self.stream.write(&waiting[written..]) {
+                Ok(len) => written += len,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(_) => return self.gone = true,
             }
         }
+        let is_all = written == waiting.len();
+        match (is_all, self.backlog.is_empty()) {
+            (true, _) => self.backlog = Vec::new(),
+            (false, true) => self.backlog.extend_from_slice(&out[written..]),
+            (false, false) => _ = self.backlog.drain(..written),
+        }
+        out.clear();
         match step {
-            Transmit::CloseNow => self.gone = true,
-            Transmit::HalfClose if !self.half_closed => {
+            Transmit::CloseNow => self.gone |= is_all,
+            Transmit::HalfClose if is_all && !self.half_closed => {
                 self.half_closed = true;
                 self.gone |= self.stream.shutdown(Shutdown::Write).is_err();
             }
@@ -205,8 +263,9 @@ impl Peer {
 
 impl Open {
     fn echo(&mut self, mut bytes: &mut [u8], out: &mut Vec<u8>) {
+        let mut carry = self.carry.take().unwrap_or_default();
         // A failure ends the loop; its Close is queued, and written like the rest.
-        while let Ok(received) = self.carry.receive(&mut self.connection, bytes) {
+        while let Ok(received) = carry.receive(&mut self.connection, bytes) {
             match received.event {
                 Some(Event::Data(data)) => match self.assembler.push(data) {
                     Ok(whole) => _ = whole.message().map(|m| self.connection.append(m, out)),
@@ -218,6 +277,7 @@ impl Open {
             let _ = self.connection.append_transmit(out); // each Ping its Pong
             bytes = received.rest;
         }
+        self.carry = (!carry.is_empty()).then_some(carry);
     }
 }
 
@@ -238,7 +298,7 @@ impl Opening {
         out.extend_from_slice(&answer[..len]);
         let open = Open {
             connection: Connection::new(accepted.negotiated(), Server, &Config::new()),
-            carry: Carry::new(),
+            carry: None,
             assembler: Assembler::new(Vec::new(), 1 << 20),
         };
         Ok(Some((open, self.head[request.head_len()..].to_vec())))
