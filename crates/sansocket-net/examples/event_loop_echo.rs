@@ -11,7 +11,7 @@
 //! Deadlines are in a heap, one entry a connection, that is moved only when it comes up.
 
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap};
+use std::collections::BinaryHeap;
 use std::io::{self, Read, Write};
 use std::net::Shutdown;
 use std::time::{Duration, Instant};
@@ -23,6 +23,7 @@ use sansocket::handshake::{
     Accept, HandshakeConfig, HandshakeRule, Incoming, Rejection, ServerHandshake,
 };
 use sansocket::{Assembler, Carry, Config, Connection, Event, Server, Tick, Transmit, Wake};
+use slab::Slab;
 
 fn main() -> io::Result<()> {
     let address = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:5002".to_owned());
@@ -33,9 +34,8 @@ fn main() -> io::Result<()> {
     poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
     let mut events = Events::with_capacity(1024);
     let mut buffers = Buffers { read: vec![0; 64 * 1024], write: Vec::new() };
-    let mut peers = HashMap::new();
+    let mut peers = Slab::new();
     let mut alarms = BinaryHeap::new();
-    let mut next = LISTENER.0;
     let start = Instant::now();
     let now = || Tick::ZERO + start.elapsed();
     loop {
@@ -52,11 +52,11 @@ fn main() -> io::Result<()> {
                 continue;
             }
             while let Ok((mut stream, _)) = listener.accept() {
-                next += 1;
+                let token = Token(peers.vacant_key());
                 let both = Interest::READABLE | Interest::WRITABLE;
-                poll.registry().register(&mut stream, Token(next), both)?;
-                peers.insert(Token(next), Peer::new(stream));
-                attend(&mut peers, &mut alarms, Token(next), now(), |_| {});
+                poll.registry().register(&mut stream, token, both)?;
+                peers.insert(Peer::new(stream));
+                attend(&mut peers, &mut alarms, token, now(), |_| {});
             }
         }
         while let Some(Reverse((at, token))) = alarms.peek().copied()
@@ -70,19 +70,19 @@ fn main() -> io::Result<()> {
 
 /// Does what there is to do for a connection, lets time pass for it, and sets its alarm.
 fn attend(
-    peers: &mut HashMap<Token, Peer>,
+    peers: &mut Slab<Peer>,
     alarms: &mut BinaryHeap<Reverse<(Tick, Token)>>,
     token: Token,
     now: Tick,
     work: impl FnOnce(&mut Peer),
 ) {
-    let Some(peer) = peers.get_mut(&token) else {
-        return; // its alarm outlived it
+    let Some(peer) = peers.get_mut(token.0) else {
+        return; // its alarm outlived it, which may as well wake the next in its place
     };
     work(peer);
     peer.pass_time(now);
     if peer.gone {
-        peers.remove(&token);
+        peers.remove(token.0);
         return;
     }
     // One that is set for an earlier time will find out then.
@@ -305,5 +305,5 @@ impl Opening {
     }
 }
 
-const LISTENER: Token = Token(0);
+const LISTENER: Token = Token(usize::MAX);
 const BACKLOG_MAX: usize = 1 << 20;
