@@ -4,6 +4,12 @@
 //! Knows no frames. The key returned is rotated, so that the next piece of the
 //! same payload goes on where this one ended.
 
+// In the vectors that this machine has, where they may be used.
+#[cfg(all(feature = "std", feature = "unchecked", target_arch = "x86_64"))]
+use crate::unchecked::{apply_vectors, copy_vectors};
+#[cfg(not(all(feature = "std", feature = "unchecked", target_arch = "x86_64")))]
+use {apply_words as apply_vectors, copy_words as copy_vectors};
+
 /// A masking key, its first byte meant for the next byte of the payload.
 pub type Key = [u8; 4];
 
@@ -46,12 +52,6 @@ fn apply_long(payload: &mut [u8], key: Key) -> bool {
     apply_vectors(body, rotated(key, to_aligned)) && head_ascii
 }
 
-/// [`apply_words`], in the vectors that this machine has.
-#[cfg(all(feature = "std", feature = "unchecked", target_arch = "x86_64"))]
-use crate::unchecked::apply_vectors;
-#[cfg(not(all(feature = "std", feature = "unchecked", target_arch = "x86_64")))]
-use apply_words as apply_vectors;
-
 /// Masks a payload from its first byte word by word, and says whether it is ASCII then.
 /// The compiler makes vectors of it where it may.
 #[inline(always)]
@@ -80,8 +80,20 @@ pub(crate) fn apply_words(payload: &mut [u8], key: Key) -> bool {
 /// If `out` is shorter than `payload`; callers measure first.
 #[inline]
 pub(crate) fn copy(payload: &[u8], out: &mut [u8], key: Key) -> Key {
-    let pattern = wide(key);
     let out = &mut out[..payload.len()];
+    if payload.len() < LONG {
+        copy_words(payload, out, key);
+    } else {
+        copy_vectors(payload, out, key);
+    }
+    rotated(key, payload.len())
+}
+
+/// [`copy`] word by word, to an output of the same length. The compiler makes vectors of
+/// it where it may.
+#[inline(always)]
+pub(crate) fn copy_words(payload: &[u8], out: &mut [u8], key: Key) {
+    let pattern = wide(key);
     let (words, tail) = payload.as_chunks::<WORD>();
     let (out_words, out_tail) = out.as_chunks_mut::<WORD>();
     for (word, out) in words.iter().zip(out_words) {
@@ -90,7 +102,6 @@ pub(crate) fn copy(payload: &[u8], out: &mut [u8], key: Key) -> Key {
     for ((byte, out), key) in tail.iter().zip(out_tail).zip(pattern.to_ne_bytes()) {
         *out = byte ^ key;
     }
-    rotated(key, payload.len())
 }
 
 /// [`copy`] for a short and whole payload: the last word overlaps the one before it, so
@@ -190,6 +201,9 @@ mod tests {
             let mut copied = vec![0; len];
             copy_short(&masked[offset..], &mut copied, key);
             prop_assert_eq!(&copied, &expected);
+            copied.fill(0);
+            let next = copy(&masked[offset..], &mut copied, key);
+            prop_assert_eq!((&copied, next), (&expected, rotated(key, len)));
             let (next, ascii) = apply_ascii(&mut masked[offset..], key);
             prop_assert_eq!(&masked[offset..], &expected[..]);
             prop_assert_eq!(ascii, expected.is_ascii());

@@ -15,20 +15,42 @@ pub(crate) fn checked_str(checked: &[u8]) -> &str {
     unsafe { core::str::from_utf8_unchecked(checked) }
 }
 
-/// [`apply_words`](crate::mask::apply_words) in vectors of 32 bytes, where the machine has
-/// them: twice as fast from a KiB on.
 #[cfg(all(feature = "std", target_arch = "x86_64"))]
-#[inline]
-pub(crate) fn apply_vectors(payload: &mut [u8], key: crate::mask::Key) -> bool {
-    #[target_feature(enable = "avx2")]
-    fn avx2(payload: &mut [u8], key: crate::mask::Key) -> bool {
-        crate::mask::apply_words(payload, key)
+pub(crate) use x86_64::{apply_vectors, copy_vectors};
+
+/// The loops of masking in vectors of 32 bytes, where the machine has them: twice as fast
+/// from a KiB on. The compiler makes them, of the same loops.
+#[cfg(all(feature = "std", target_arch = "x86_64"))]
+mod x86_64 {
+    use crate::mask::{self, Key};
+
+    #[inline]
+    pub(crate) fn apply_vectors(payload: &mut [u8], key: Key) -> bool {
+        if std::arch::is_x86_feature_detected!("avx2") {
+            // SAFETY: the machine has AVX2, as was asked just now.
+            unsafe { apply_avx2(payload, key) }
+        } else {
+            mask::apply_words(payload, key)
+        }
     }
 
-    if std::arch::is_x86_feature_detected!("avx2") {
-        // SAFETY: the machine has AVX2, as was asked just now.
-        unsafe { avx2(payload, key) }
-    } else {
-        crate::mask::apply_words(payload, key)
+    #[inline]
+    pub(crate) fn copy_vectors(payload: &[u8], out: &mut [u8], key: Key) {
+        if std::arch::is_x86_feature_detected!("avx2") {
+            // SAFETY: the machine has AVX2, as was asked just now.
+            unsafe { copy_avx2(payload, out, key) }
+        } else {
+            mask::copy_words(payload, out, key);
+        }
+    }
+
+    #[target_feature(enable = "avx2")]
+    fn apply_avx2(payload: &mut [u8], key: Key) -> bool {
+        mask::apply_words(payload, key)
+    }
+
+    #[target_feature(enable = "avx2")]
+    fn copy_avx2(payload: &[u8], out: &mut [u8], key: Key) {
+        mask::copy_words(payload, out, key);
     }
 }
