@@ -5,10 +5,18 @@
 //! its baseline; nanoseconds are of this machine and this day.
 
 pub mod deflate;
+pub mod masking;
+#[cfg(feature = "peers")]
+mod memory;
+pub mod receive;
+mod rows;
+pub mod send;
+
+pub use rows::{Case, Entry, Row, Standing};
 
 use sansocket::frame::{self, FrameHeader, HEADER_LEN_MAX};
 use sansocket::mask::Key;
-use sansocket::{ChaChaKeys, Client, Config, Connection, Fin, Negotiated, Opcode, Role};
+use sansocket::{ChaChaKeys, Client, Config, Connection, Fin, MaskKeys, Negotiated, Opcode, Role};
 
 /// A masking key without a pattern.
 pub const KEY: Key = [0x37, 0xfa, 0x21, 0x3d];
@@ -58,4 +66,30 @@ pub fn connection<R: Role>(role: R) -> Connection<R> {
 /// A client whose keys are drawn as they are in earnest.
 pub fn client() -> Client<ChaChaKeys> {
     Client::new(ChaChaKeys::from_seed([7; 32]))
+}
+
+/// Repeats itself in every run, and nowhere else.
+struct Dice(u64);
+
+impl Dice {
+    fn new() -> Self {
+        Self(0x9e37_79b9_7f4a_7c15)
+    }
+
+    fn below(&mut self, end: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        usize::try_from(self.0 >> 33).expect("31 bits") % end
+    }
+}
+
+/// Keys that can be predicted.
+impl MaskKeys for Dice {
+    #[inline]
+    fn next_key(&mut self) -> Key {
+        self.below(1);
+        let [a, b, c, d, ..] = self.0.to_be_bytes();
+        [a, b, c, d]
+    }
 }

@@ -16,6 +16,8 @@ pub use sansocket::deflate::ContextTakeover;
 use engine::{Appended, Slices, Straight};
 use raw::Raw;
 
+use crate::Dice;
+
 /// Sends a message to itself.
 pub trait Row {
     /// Compresses a message of the corpus, and makes it a frame if the row has frames.
@@ -53,7 +55,7 @@ fn room(corpus: &[String]) -> usize {
 /// none is still in a window when it comes again.
 pub fn corpus(len: usize) -> Vec<String> {
     let count = (2 * 32 * 1024 / len).max(64);
-    let mut dice = Dice(0x9e37_79b9_7f4a_7c15);
+    let mut dice = Dice::new();
     (0..count).map(|number| message(&mut dice, number, len)).collect()
 }
 
@@ -83,18 +85,6 @@ fn message(dice: &mut Dice, number: usize, len: usize) -> String {
     }
     json.truncate(len - END.len());
     json + END
-}
-
-/// Repeats itself in every run, and nowhere else.
-struct Dice(u64);
-
-impl Dice {
-    fn below(&mut self, end: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        usize::try_from(self.0 >> 33).expect("31 bits") % end
-    }
 }
 
 const SYMBOLS: [&str; 8] =
