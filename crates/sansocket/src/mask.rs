@@ -43,9 +43,12 @@ pub(crate) fn apply_ascii(payload: &mut [u8], key: Key) -> (Key, bool) {
     (rotated(key, payload.len()), ascii)
 }
 
-/// Begins at the next place that vectors like, and goes on in vectors.
+/// In vectors, from the next place on that vectors like if that is worth it.
 #[inline(never)]
 fn apply_long(payload: &mut [u8], key: Key) -> bool {
+    if payload.len() < VERY_LONG {
+        return apply_vectors(payload, key);
+    }
     let to_aligned = payload.as_ptr().align_offset(ALIGN).min(payload.len());
     let (head, body) = payload.split_at_mut(to_aligned);
     let head_ascii = apply_words(head, key);
@@ -64,7 +67,13 @@ pub(crate) fn apply_words(payload: &mut [u8], key: Key) -> bool {
         bits |= plain;
         *word = plain.to_ne_bytes();
     }
-    for (byte, key) in tail.iter_mut().zip(pattern.to_ne_bytes()) {
+    let (half, tail) = tail.as_chunks_mut::<{ size_of::<Key>() }>();
+    for half in half {
+        let plain = u32::from_ne_bytes(*half) ^ u32::from_ne_bytes(key);
+        bits |= u64::from(plain);
+        *half = plain.to_ne_bytes();
+    }
+    for (byte, key) in tail.iter_mut().zip(key) {
         *byte ^= key;
         bits |= u64::from(*byte);
     }
@@ -141,6 +150,9 @@ const WORD: usize = size_of::<u64>();
 
 /// From this length on, vectors are worth their beginning.
 const LONG: usize = 512;
+
+/// From this length on, it is worth it to begin where vectors like to.
+const VERY_LONG: usize = 4096;
 
 /// Where vectors like to begin, in bytes.
 const ALIGN: usize = 64;

@@ -50,12 +50,10 @@ impl Utf8 {
     #[inline]
     pub fn push(&mut self, piece: &[u8]) -> Result<(), usize> {
         let open = self.finish_character(piece)?;
-        if is_text(&piece[open..]) {
-            return Ok(());
-        }
-        match core::str::from_utf8(&piece[open..]) {
+        let whole = open + whole_text_len(&piece[open..]);
+        match core::str::from_utf8(&piece[whole..]) {
             Ok(_) => Ok(()),
-            Err(error) => self.push_from(piece, open + error.valid_up_to()),
+            Err(error) => self.push_from(piece, whole + error.valid_up_to()),
         }
     }
 
@@ -111,17 +109,26 @@ impl State {
     }
 }
 
-/// Whether the bytes are text from boundary to boundary, as far as that is known fast.
+/// How many of the bytes are known fast to be text from boundary to boundary: all but an
+/// unfinished character at the end, or none.
 #[cfg(feature = "simd")]
 #[inline]
-fn is_text(bytes: &[u8]) -> bool {
-    bytes.len() >= WORTHWHILE && simdutf8::basic::from_utf8(bytes).is_ok()
+fn whole_text_len(bytes: &[u8]) -> usize {
+    if bytes.len() < WORTHWHILE {
+        return 0;
+    }
+    // Where the last character begins, if it is not ASCII; a character has four bytes at
+    // most. Whether it is finished, the slow check says.
+    let last = &bytes[bytes.len() - 4..];
+    let unfinished = last.iter().rev().position(|byte| *byte >= 0xc0).map_or(0, |at| at + 1);
+    let len = if last[3] < 0x80 { bytes.len() } else { bytes.len() - unfinished };
+    if simdutf8::basic::from_utf8(&bytes[..len]).is_ok() { len } else { 0 }
 }
 
 #[cfg(not(feature = "simd"))]
 #[inline]
-fn is_text(_bytes: &[u8]) -> bool {
-    false
+fn whole_text_len(_bytes: &[u8]) -> usize {
+    0
 }
 
 /// From this length on, vectors are worth their beginning.
