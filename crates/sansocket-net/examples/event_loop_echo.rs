@@ -85,10 +85,13 @@ fn attend(
         peers.remove(token.0);
         return;
     }
+    let at = match peer.wake() {
+        Wake::Never => return,
+        Wake::Now => now,
+        Wake::At(at) => at,
+    };
     // One that is set for an earlier time will find out then.
-    if let Wake::At(at) = peer.wake()
-        && peer.alarm.is_none_or(|alarm| at < alarm)
-    {
+    if peer.alarm.is_none_or(|alarm| at < alarm) {
         peer.alarm = Some(at);
         alarms.push(Reverse((at, token)));
     }
@@ -108,6 +111,8 @@ struct Peer {
     backlog: Vec<u8>,
     /// When it is looked at again at the latest.
     alarm: Option<Tick>,
+    /// The peer's end is there to be read, behind what came before.
+    read_closed: bool,
     half_closed: bool,
     gone: bool,
 }
@@ -134,10 +139,19 @@ impl Peer {
     fn new(stream: TcpStream) -> Self {
         let handshake = ServerHandshake::new(HandshakeConfig::new());
         let stage = Stage::Opening(Box::new(Opening { handshake, head: Vec::new() }));
-        Self { stream, stage, backlog: Vec::new(), alarm: None, half_closed: false, gone: false }
+        Self {
+            stream,
+            stage,
+            backlog: Vec::new(),
+            alarm: None,
+            read_closed: false,
+            half_closed: false,
+            gone: false,
+        }
     }
 
     fn handle(&mut self, ready: &Readiness, buffers: &mut Buffers) {
+        self.read_closed |= ready.is_read_closed();
         if ready.is_writable() {
             self.write(&mut Vec::new());
         }
@@ -152,8 +166,8 @@ impl Peer {
                 Ok(len) => {
                     self.receive(&mut buffers.read[..len], &mut buffers.write);
                     self.write(&mut buffers.write);
-                    if len < buffers.read.len() {
-                        break; // that was all; more will be told
+                    if len < buffers.read.len() && !self.read_closed {
+                        break; // that was all, and more will be told
                     }
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
@@ -192,7 +206,7 @@ impl Peer {
         match &self.stage {
             Stage::Opening(opening) => opening.handshake.poll_timeout(),
             Stage::Open(open) => open.connection.poll_timeout(),
-            Stage::Rejected(until) => until.map_or(Wake::Never, Wake::At),
+            Stage::Rejected(until) => until.map_or(Wake::Now, Wake::At),
         }
     }
 
@@ -237,6 +251,7 @@ impl Peer {
         let mut written = 0;
         while written < waiting.len() {
             match self.stream.write(&waiting[written..]) {
+                Ok(0) => return self.gone = true,
                 Ok(len) => written += len,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -251,7 +266,7 @@ impl Peer {
         }
         out.clear();
         match step {
-            Transmit::CloseNow => self.gone |= is_all,
+            Transmit::CloseNow => self.gone = true,
             Transmit::HalfClose if is_all && !self.half_closed => {
                 self.half_closed = true;
                 self.gone |= self.stream.shutdown(Shutdown::Write).is_err();
