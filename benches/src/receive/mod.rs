@@ -6,7 +6,7 @@
 //! be measured without. The row `memcpy` is that alone.
 //!
 //! Short messages come many to a read. A buffer that can be chosen has room for the
-//! longest message, or for [`READ_LEN`] bytes if that is more.
+//! longest message, or for `READ_LEN` bytes if that is more.
 
 mod engine;
 #[cfg(feature = "peers")]
