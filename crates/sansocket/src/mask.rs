@@ -27,12 +27,8 @@ pub type Key = [u8; 4];
 /// ```
 #[inline]
 pub fn apply(payload: &mut [u8], key: Key) -> Key {
-    if payload.len() < LONG {
-        apply_words(payload, key);
-    } else {
-        apply_long(payload, key);
-    }
-    rotated(key, payload.len())
+    let (key, _) = apply_ascii(payload, key);
+    key
 }
 
 /// [`apply`], and whether the payload is ASCII then.
@@ -98,8 +94,8 @@ pub(crate) fn copy(payload: &[u8], out: &mut [u8], key: Key) -> Key {
     rotated(key, payload.len())
 }
 
-/// [`copy`] word by word, to an output of the same length. The compiler makes vectors of
-/// it where it may.
+/// [`copy`] word by word, to an output of the same length; the last word overlaps the one
+/// before it. The compiler makes vectors of it where it may.
 #[inline(always)]
 pub(crate) fn copy_words(payload: &[u8], out: &mut [u8], key: Key) {
     let pattern = wide(key);
@@ -108,31 +104,15 @@ pub(crate) fn copy_words(payload: &[u8], out: &mut [u8], key: Key) {
     for (word, out) in words.iter().zip(out_words) {
         *out = (u64::from_ne_bytes(*word) ^ pattern).to_ne_bytes();
     }
-    for ((byte, out), key) in tail.iter().zip(out_tail).zip(pattern.to_ne_bytes()) {
-        *out = byte ^ key;
-    }
-}
-
-/// [`copy`] for a short and whole payload: the last word overlaps the one before it, so
-/// there is no tail to go through byte by byte.
-#[inline]
-pub(crate) fn copy_short(payload: &[u8], out: &mut [u8], key: Key) {
-    let out = &mut out[..payload.len()];
-    let pattern = wide(key);
-    if let (Some(last), Some(_)) = (payload.last_chunk::<WORD>(), out.first_chunk_mut::<WORD>()) {
-        let (words, _) = payload.as_chunks::<WORD>();
-        let (out_words, _) = out.as_chunks_mut::<WORD>();
-        for (word, out) in words.iter().zip(out_words) {
-            *out = (u64::from_ne_bytes(*word) ^ pattern).to_ne_bytes();
-        }
-        let pattern = wide(rotated(key, payload.len()));
-        if let Some(out) = out.last_chunk_mut::<WORD>() {
-            *out = (u64::from_ne_bytes(*last) ^ pattern).to_ne_bytes();
-        }
-    } else {
-        for ((byte, out), key) in payload.iter().zip(out).zip(pattern.to_ne_bytes()) {
+    let Some(last) = payload.last_chunk::<WORD>() else {
+        for ((byte, out), key) in tail.iter().zip(out_tail).zip(pattern.to_ne_bytes()) {
             *out = byte ^ key;
         }
+        return;
+    };
+    if let Some(out) = out.last_chunk_mut::<WORD>() {
+        let pattern = wide(rotated(key, payload.len()));
+        *out = (u64::from_ne_bytes(*last) ^ pattern).to_ne_bytes();
     }
 }
 
@@ -211,7 +191,7 @@ mod tests {
             masked.extend_from_slice(&expected);
             naive(&mut masked[offset..], key);
             let mut copied = vec![0; len];
-            copy_short(&masked[offset..], &mut copied, key);
+            copy_words(&masked[offset..], &mut copied, key);
             prop_assert_eq!(&copied, &expected);
             copied.fill(0);
             let next = copy(&masked[offset..], &mut copied, key);

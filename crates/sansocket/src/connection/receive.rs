@@ -17,7 +17,7 @@ use crate::error::{Failure, Rule};
 use crate::extension::{Extension, Inflated, Receiving};
 use crate::frame::{
     CONTROL_PAYLOAD_MAX, ControlFrame, Decoded, FrameDecoder, FrameHeader, Leniency, MaskRule,
-    Parsed, Rules, unmask,
+    Parsed, Rules, SHORT_LEN_MAX, unmask,
 };
 use crate::message::{Data, Incoming, Taken};
 use crate::opcode::{Kind, Opcode};
@@ -170,7 +170,7 @@ impl<R: Role, X: Extension> ReceiveHalf<R, X> {
         if decoder.is_inside_frame() || incoming.is_under_way() || fragments_max == 0 {
             return 0;
         }
-        let len_max = message_len_max.min(frame_len_max).min(short::LEN_MAX.into());
+        let len_max = message_len_max.min(frame_len_max).min(SHORT_LEN_MAX.into());
         u8::try_from(len_max).map_or(0, |len_max| len_max + 1)
     }
 

@@ -5,10 +5,11 @@ use core::fmt;
 
 use crate::close_code::{CloseCode, REASON_LEN_MAX};
 use crate::connection::obligation::{CloseSent, Obligation, Owed};
-use crate::connection::short;
 use crate::connection::timers::ping_payload;
 use crate::extension::{Compress, Extension, Sending};
-use crate::frame::{self, CONTROL_PAYLOAD_MAX, ControlFrame, FrameHeader, HEADER_LEN_MAX, RSV1};
+use crate::frame::{
+    self, CONTROL_PAYLOAD_MAX, ControlFrame, FrameHeader, HEADER_LEN_MAX, RSV1, SHORT_LEN_MAX,
+};
 use crate::mask::{self, Key};
 use crate::message::{Message, Prepared};
 use crate::opcode::{Fin, Kind, Opcode};
@@ -190,13 +191,7 @@ impl<R: Role, X: Extension> SendHalf<R, X> {
         message: impl Into<Message<'m>>,
         out: &mut [u8],
     ) -> Result<usize, SendError> {
-        let message = message.into();
-        self.check_message_may_begin()?;
-        let (opcode, payload) = (message.kind().opcode(), message.as_bytes());
-        if self.extension.wants(payload.len(), Fin::Last) {
-            return self.encode_compressed(opcode, Fin::Last, payload, out);
-        }
-        self.encode(opcode, Fin::Last, payload, out)
+        self.send_with(message, Compress::Auto, out)
     }
 
     /// [`send`](Self::send), compressed or not; see
@@ -205,6 +200,7 @@ impl<R: Role, X: Extension> SendHalf<R, X> {
     /// # Errors
     ///
     /// [`SendError`]; `out` and the state are then unchanged.
+    #[inline]
     pub fn send_with<'m>(
         &mut self,
         message: impl Into<Message<'m>>,
@@ -212,13 +208,12 @@ impl<R: Role, X: Extension> SendHalf<R, X> {
         out: &mut [u8],
     ) -> Result<usize, SendError> {
         let message = message.into();
-        match compress {
-            Compress::Auto => self.send(message, out),
-            Compress::Never => {
-                self.check_message_may_begin()?;
-                self.encode(message.kind().opcode(), Fin::Last, message.as_bytes(), out)
-            }
+        self.check_message_may_begin()?;
+        let (opcode, payload) = (message.kind().opcode(), message.as_bytes());
+        if compress == Compress::Auto && self.extension.wants(payload.len(), Fin::Last) {
+            return self.encode_compressed(opcode, Fin::Last, payload, out);
         }
+        self.encode(opcode, Fin::Last, payload, out)
     }
 
     /// [`send`](Self::send) to the end of a vector.
@@ -233,15 +228,7 @@ impl<R: Role, X: Extension> SendHalf<R, X> {
         message: impl Into<Message<'m>>,
         out: &mut alloc::vec::Vec<u8>,
     ) -> Result<(), SendError> {
-        let message = message.into();
-        self.check_message_may_begin()?;
-        let payload = message.as_bytes();
-        let opcode = message.kind().opcode();
-        if self.extension.wants(payload.len(), Fin::Last) {
-            return self.append_compressed(opcode, payload, out);
-        }
-        self.append_plain(opcode, payload, out);
-        Ok(())
+        self.append_with(message, Compress::Auto, out)
     }
 
     /// [`append`](Self::append), compressed or not; see
@@ -251,6 +238,7 @@ impl<R: Role, X: Extension> SendHalf<R, X> {
     ///
     /// [`SendError`]; `out` and the state are then unchanged.
     #[cfg(feature = "alloc")]
+    #[inline]
     pub fn append_with<'m>(
         &mut self,
         message: impl Into<Message<'m>>,
@@ -258,25 +246,18 @@ impl<R: Role, X: Extension> SendHalf<R, X> {
         out: &mut alloc::vec::Vec<u8>,
     ) -> Result<(), SendError> {
         let message = message.into();
-        match compress {
-            Compress::Auto => self.append(message, out),
-            Compress::Never => {
-                self.check_message_may_begin()?;
-                self.append_plain(message.kind().opcode(), message.as_bytes(), out);
-                Ok(())
-            }
+        self.check_message_may_begin()?;
+        let (opcode, payload) = (message.kind().opcode(), message.as_bytes());
+        if compress == Compress::Auto && self.extension.wants(payload.len(), Fin::Last) {
+            return self.append_compressed(opcode, payload, out);
         }
-    }
-
-    #[cfg(feature = "alloc")]
-    #[inline]
-    fn append_plain(&mut self, opcode: Opcode, payload: &[u8], out: &mut alloc::vec::Vec<u8>) {
         let mut head = self.make_head(opcode, Fin::Last, payload.len() as u64);
         out.reserve(head.as_bytes().len() + payload.len());
         out.extend_from_slice(head.as_bytes());
         let start = out.len();
         out.extend_from_slice(payload);
         head.mask(&mut out[start..]);
+        Ok(())
     }
 
     #[cfg(feature = "alloc")]
@@ -306,8 +287,7 @@ impl<R: Role, X: Extension> SendHalf<R, X> {
         payload: &[u8],
         out: &mut [u8],
     ) -> Result<usize, SendError> {
-        let wanted = self.extension.wants(payload.len(), fin);
-        self.encode_fragment((kind, fin), payload, wanted, out)
+        self.send_fragment_with(kind, fin, payload, Compress::Auto, out)
     }
 
     /// [`send_fragment`](Self::send_fragment), compressed or not; see
@@ -324,29 +304,16 @@ impl<R: Role, X: Extension> SendHalf<R, X> {
         compress: Compress,
         out: &mut [u8],
     ) -> Result<usize, SendError> {
-        match compress {
-            Compress::Auto => self.send_fragment(kind, fin, payload, out),
-            Compress::Never if self.extension.is_under_way() => {
-                self.check_open()?;
-                Err(SendError::CompressionUnderWay)
-            }
-            Compress::Never => self.encode_fragment((kind, fin), payload, false, out),
+        if compress == Compress::Never && self.extension.is_under_way() {
+            self.check_open()?;
+            return Err(SendError::CompressionUnderWay);
         }
-    }
-
-    /// The first fragment decides whether the message is compressed, as `wanted`.
-    fn encode_fragment(
-        &mut self,
-        (kind, fin): (Kind, Fin),
-        payload: &[u8],
-        wanted: bool,
-        out: &mut [u8],
-    ) -> Result<usize, SendError> {
         let opcode = self.check_fragment(kind)?;
         let text = self.check_text(kind, fin, payload)?;
+        // The first fragment decides for all of the message.
         let compressed = match opcode {
             Opcode::Continuation => self.extension.is_under_way(),
-            _ => wanted,
+            _ => compress == Compress::Auto && self.extension.wants(payload.len(), fin),
         };
         let len = match compressed {
             true => self.encode_compressed(opcode, fin, payload, out)?,
@@ -497,7 +464,7 @@ impl<R: Role, X: Extension> SendHalf<R, X> {
         payload: &[u8],
         out: &mut [u8],
     ) -> Result<usize, SendError> {
-        if let Ok(len @ ..=short::LEN_MAX) = u8::try_from(payload.len()) {
+        if let Ok(len @ ..=SHORT_LEN_MAX) = u8::try_from(payload.len()) {
             return self.encode_short(opcode, fin, (payload, len), out);
         }
         let need = frame_len::<R>(payload.len());
@@ -517,7 +484,7 @@ impl<R: Role, X: Extension> SendHalf<R, X> {
         (payload, payload_len): (&[u8], u8),
         out: &mut [u8],
     ) -> Result<usize, SendError> {
-        let head_len = if R::MASKS { 2 + size_of::<Key>() } else { 2 };
+        let head_len = FrameHeader::short_len(R::MASKS);
         let need = head_len + payload.len();
         let Some((head, out)) =
             out.get_mut(..need).and_then(|out| out.split_at_mut_checked(head_len))
@@ -530,7 +497,7 @@ impl<R: Role, X: Extension> SendHalf<R, X> {
         let key = self.role.next_key().unwrap_or_default();
         if R::MASKS {
             head[2..].copy_from_slice(&key);
-            mask::copy_short(payload, out, key);
+            mask::copy_words(payload, out, key);
         } else {
             out.copy_from_slice(payload);
         }

@@ -2,16 +2,14 @@
 //! checked in one pass. Whatever is not plainly right goes the long way, which says
 //! why.
 
+use crate::frame::FrameHeader;
 use crate::mask::{self, Key};
 use crate::opcode::Kind;
 use crate::role::Role;
 
-/// The longest payload with a header of one length byte.
-pub(super) const LEN_MAX: u8 = 125;
-
-/// How long the header is.
+/// How long the header is that the peer sends.
 pub(super) const fn head_len<R: Role>() -> usize {
-    if R::MASKS { 2 } else { 2 + size_of::<Key>() }
+    FrameHeader::short_len(!R::MASKS)
 }
 
 /// The kind and the length of the frame that `buf` begins with, if it is a whole message

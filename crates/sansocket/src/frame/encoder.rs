@@ -75,7 +75,7 @@ impl ControlFrame {
 
     /// How many bytes [`encode`](Self::encode) writes with or without a key.
     pub(crate) fn encoded_len(&self, masked: bool) -> usize {
-        2 + if masked { size_of::<Key>() } else { 0 } + usize::from(self.len)
+        FrameHeader::short_len(masked) + usize::from(self.len)
     }
 
     /// Writes the frame to the start of `out`; `None` if it does not fit.

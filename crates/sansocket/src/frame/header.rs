@@ -58,6 +58,11 @@ impl FrameHeader {
         (out, len)
     }
 
+    /// How long a header is whose payload has at most 125 bytes.
+    pub(crate) const fn short_len(masked: bool) -> usize {
+        if masked { 2 + size_of::<Key>() } else { 2 }
+    }
+
     /// The first two bytes of a header whose payload has at most 125 bytes.
     #[inline]
     pub(crate) fn short(opcode: Opcode, fin: Fin, masked: bool, payload_len: u8) -> [u8; 2] {
@@ -399,4 +404,7 @@ const OPCODE: u8 = 0x0f;
 const MASKED: u8 = 0x80;
 const LEN_7: u8 = 0x7f;
 const LEN_16: u8 = 126;
+
+/// The longest payload whose length the second byte of the header says.
+pub(crate) const SHORT_LEN_MAX: u8 = LEN_16 - 1;
 const LEN_64: u8 = 127;

@@ -11,8 +11,8 @@ mod header;
 pub(crate) use decoder::unmask;
 pub use decoder::{Decoded, FrameDecoder, FramePart};
 pub use encoder::{ControlFrame, encode, encoded_len};
-pub(crate) use header::RSV1;
 pub use header::{
     CONTROL_FRAME_LEN_MAX, CONTROL_PAYLOAD_MAX, Expect, FrameError, FrameHeader, FrameRule,
     HEADER_LEN_MAX, Leniency, MaskRule, Parsed, Rules,
 };
+pub(crate) use header::{RSV1, SHORT_LEN_MAX};

@@ -1,7 +1,7 @@
 //! How this endpoint compresses, whatever was agreed on.
 
 use super::compressor::CompressorSettings;
-use super::negotiate::WindowBits;
+use super::negotiate::{DeflateDirection, WindowBits};
 use super::pool::DeflatePool;
 
 /// What a connection does with an agreement to compress.
@@ -73,6 +73,12 @@ impl DeflateConfig {
     pub fn pool(mut self, pool: &DeflatePool) -> Self {
         self.pool = Some(pool.clone());
         self
+    }
+
+    /// The pool of one direction: those who keep a context give none back.
+    pub(super) fn pool_for(&self, direction: Option<DeflateDirection>) -> Option<DeflatePool> {
+        let drops = direction.is_some_and(|direction| direction.drops_context());
+        self.pool.clone().filter(|_| drops)
     }
 
     pub(super) const fn compressor(&self, window: WindowBits) -> CompressorSettings {

@@ -615,6 +615,11 @@ impl DeflateDirection {
     pub const fn context(&self) -> ContextTakeover {
         self.context
     }
+
+    /// §7.1.1: each message for itself.
+    pub(crate) fn drops_context(&self) -> bool {
+        self.context == ContextTakeover::Drop
+    }
 }
 
 /// What becomes of a window when a message ends (RFC 7692 section 7.1.1).

@@ -5,7 +5,7 @@ use alloc::boxed::Box;
 use core::fmt;
 
 use super::inflater::{Inflated as Step, Inflater};
-use super::negotiate::{ContextTakeover, DeflateDirection};
+use super::negotiate::DeflateDirection;
 use super::pool::DeflatePool;
 use super::rule::InflateRule;
 use crate::config::Config;
@@ -58,10 +58,9 @@ struct Message {
 
 impl DeflateReceiving {
     pub(super) fn new(direction: Option<DeflateDirection>, config: &Config) -> Self {
-        let drops = direction.is_some_and(|direction| direction.context() == ContextTakeover::Drop);
         Self {
             direction,
-            pool: config.deflate.pool.clone().filter(|_| drops),
+            pool: config.deflate.pool_for(direction),
             message_len_max: config.message_len_max,
             ratio_max: config.deflate.ratio_max,
             inflater: None,
@@ -70,9 +69,8 @@ impl DeflateReceiving {
         }
     }
 
-    /// RFC 7692 section 7.1.1: each message for itself.
     fn drops_context(&self) -> bool {
-        self.direction.is_some_and(|direction| direction.context() == ContextTakeover::Drop)
+        self.direction.is_some_and(|direction| direction.drops_context())
     }
 
     /// The context, as it stands before the next byte.

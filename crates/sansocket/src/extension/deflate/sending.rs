@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 
 use super::compressor::{Compressor, Flush};
 use super::config::DeflateConfig;
-use super::negotiate::{ContextTakeover, DeflateDirection, WindowBits};
+use super::negotiate::{DeflateDirection, WindowBits};
 use crate::config::Config;
 use crate::extension::attach::Sending;
 use crate::opcode::Fin;
@@ -24,10 +24,8 @@ pub struct DeflateSending {
 
 impl DeflateSending {
     pub(super) fn new(direction: Option<DeflateDirection>, config: &Config) -> Self {
-        let mut config = config.deflate.clone();
-        let drops = direction.is_some_and(|direction| direction.context() == ContextTakeover::Drop);
-        // Those who keep a context give none back.
-        config.pool = config.pool.filter(|_| drops);
+        let pool = config.deflate.pool_for(direction);
+        let config = DeflateConfig { pool, ..config.deflate.clone() };
         Self { direction, config, compressor: None, under_way: false }
     }
 
@@ -95,7 +93,7 @@ impl Sending for DeflateSending {
     }
 
     fn may_discard(&self) -> bool {
-        self.direction.is_some_and(|direction| direction.context() == ContextTakeover::Drop)
+        self.direction.is_some_and(|direction| direction.drops_context())
     }
 
     fn release(&mut self) {
