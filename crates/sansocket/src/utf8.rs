@@ -111,24 +111,34 @@ impl State {
 
 /// How many of the bytes are known fast to be text from boundary to boundary: all but an
 /// unfinished character at the end, or none.
-#[cfg(feature = "simd")]
 #[inline]
 fn whole_text_len(bytes: &[u8]) -> usize {
-    if bytes.len() < WORTHWHILE {
-        return 0;
-    }
     // Where the last character begins, if it is not ASCII; a character has four bytes at
     // most. Whether it is finished, the slow check says.
-    let last = &bytes[bytes.len() - 4..];
-    let unfinished = last.iter().rev().position(|byte| *byte >= 0xc0).map_or(0, |at| at + 1);
-    let len = if last[3] < 0x80 { bytes.len() } else { bytes.len() - unfinished };
-    if simdutf8::basic::from_utf8(&bytes[..len]).is_ok() { len } else { 0 }
+    let [.., a, b, c, d] = *bytes else {
+        return 0;
+    };
+    let unfinished = match [d, c, b, a].iter().position(|byte| *byte >= 0xc0) {
+        Some(behind) if d >= 0x80 => behind + 1,
+        _ => 0,
+    };
+    let len = bytes.len() - unfinished;
+    if is_text(&bytes[..len]) { len } else { 0 }
 }
 
-#[cfg(not(feature = "simd"))]
+/// Whether the bytes are known fast to be text.
 #[inline]
-fn whole_text_len(_bytes: &[u8]) -> usize {
-    0
+fn is_text(bytes: &[u8]) -> bool {
+    #[cfg(all(feature = "std", feature = "unchecked", target_arch = "x86_64"))]
+    if let Some(known) = crate::unchecked::is_text(bytes) {
+        return known;
+    }
+    #[cfg(feature = "simd")]
+    if bytes.len() >= WORTHWHILE {
+        return simdutf8::basic::from_utf8(bytes).is_ok();
+    }
+    let _ = bytes;
+    false
 }
 
 /// From this length on, vectors are worth their beginning.

@@ -16,10 +16,10 @@ use crate::connection::timers::{Due, Stage, Timers};
 use crate::error::{Failure, Rule};
 use crate::extension::{Extension, Inflated, Receiving};
 use crate::frame::{
-    CONTROL_PAYLOAD_MAX, ControlFrame, Decoded, FrameDecoder, FrameHeader, Leniency, MaskRule,
-    Parsed, Rules, SHORT_LEN_MAX, unmask,
+    CONTROL_PAYLOAD_MAX, ControlFrame, Decoded, FrameDecoder, FrameHeader, FramePart, Leniency,
+    MaskRule, Parsed, Rules, SHORT_LEN_MAX, unmask,
 };
-use crate::message::{Data, Incoming, Taken};
+use crate::message::{Data, Incoming, Wrong};
 use crate::opcode::{Kind, Opcode};
 use crate::role::Role;
 use crate::time::{Tick, Wake};
@@ -156,9 +156,63 @@ impl<R: Role, X: Extension> ReceiveHalf<R, X> {
         buf: &'b mut [u8],
         owed: &mut impl FnMut(Obligation),
     ) -> Result<Received<'b>, Failure> {
-        let received = self.decode(buf, owed);
+        let received = match self.glance(buf) {
+            Some((header, header_len)) => {
+                let (part, rest) = FramePart::whole(header, header_len, buf);
+                self.offset += header_len as u64;
+                self.begun = false;
+                self.receive_part(part, rest, owed)
+            }
+            None => self.decode(buf, owed),
+        };
         self.short_end = self.short_end();
         received
+    }
+
+    /// The header of a data frame that is all there and breaks no rule, found without
+    /// asking them one by one.
+    #[inline]
+    fn glance(&self, buf: &[u8]) -> Option<(FrameHeader, usize)> {
+        let Stream::Frames(decoder, incoming) = &self.stream else {
+            return None;
+        };
+        if decoder.is_inside_frame() {
+            return None;
+        }
+        let rules = rules::<R>(&self.limits, self.leniency, 0, incoming);
+        let found = FrameHeader::glance(buf, &rules);
+        found.filter(|(header, header_len)| buf.len() >= header.frame_len(*header_len))
+    }
+
+    /// A piece of a data frame; what comes before its payload is consumed.
+    #[inline(always)]
+    fn receive_part<'b>(
+        &mut self,
+        part: FramePart<'b>,
+        rest: &'b mut [u8],
+        owed: &mut impl FnMut(Obligation),
+    ) -> Result<Received<'b>, Failure> {
+        let Stream::Frames(_, incoming) = &mut self.stream else {
+            return self.receive_no_more(rest, owed);
+        };
+        self.offset += part.chunk.len() as u64;
+        if !part.chunk.is_empty() {
+            self.control_frames = 0;
+        }
+        self.timers.note_life();
+        match incoming.receive(&part) {
+            Ok(piece) => {
+                let data = Data::of_frame(part, piece);
+                if data.is_compressed() {
+                    self.extension.deliver(&data);
+                }
+                if !incoming.is_under_way() {
+                    self.timers.note_message_end();
+                }
+                Ok(Received { event: Some(Event::Data(data)), rest, need: 0 })
+            }
+            Err(wrong) => self.receive_wrong(wrong, part, rest, owed),
+        }
     }
 
     /// What `short_end` is now.
@@ -175,6 +229,7 @@ impl<R: Role, X: Extension> ReceiveHalf<R, X> {
     }
 
     /// Decodes by all the rules.
+    #[inline(never)]
     fn decode<'b>(
         &mut self,
         buf: &'b mut [u8],
@@ -190,22 +245,8 @@ impl<R: Role, X: Extension> ReceiveHalf<R, X> {
         let begun = core::mem::take(&mut self.begun) && len == 0;
         match decoder.decode(buf, &rules) {
             Ok(Decoded::Data { part, rest }) => {
-                self.offset += (len - rest.len()) as u64;
-                if !part.chunk.is_empty() {
-                    self.control_frames = 0;
-                }
-                self.timers.note_life();
-                let Taken { data, wrong_before_end } = incoming.receive(part);
-                if let Some(piece) = data.as_ref().filter(|piece| piece.is_compressed()) {
-                    self.extension.deliver(piece);
-                }
-                if !incoming.is_under_way() {
-                    self.timers.note_message_end();
-                }
-                if let Some(bytes) = wrong_before_end {
-                    self.fail_after(data.as_ref(), bytes, owed)?;
-                }
-                Ok(Received { event: data.map(Event::Data), rest, need: 0 })
+                self.offset += (len - rest.len() - part.chunk.len()) as u64;
+                self.receive_part(part, rest, owed)
             }
             Ok(Decoded::Control { opcode, payload, rest }) => {
                 self.offset += (len - rest.len()) as u64;
@@ -434,22 +475,24 @@ impl<R: Role, X: Extension> ReceiveHalf<R, X> {
         Ok(Received { event: None, rest: &mut [], need: 1 })
     }
 
-    /// A text went wrong `bytes` before what is consumed. That is the failure of
-    /// this call, or, if there is something valid to deliver first, of the next.
+    /// A text goes wrong. That is the failure of this call, or, if there is something
+    /// valid to deliver first, of the next.
     #[cold]
-    fn fail_after(
+    fn receive_wrong<'b>(
         &mut self,
-        valid: Option<&Data<'_>>,
-        bytes: usize,
+        wrong: Wrong,
+        part: FramePart<'b>,
+        rest: &'b mut [u8],
         owed: &mut impl FnMut(Obligation),
-    ) -> Result<(), Failure> {
-        let offset = self.offset.saturating_sub(bytes as u64);
+    ) -> Result<Received<'b>, Failure> {
+        let (valid, before_end) = wrong.cut(part);
+        let offset = self.offset.saturating_sub(before_end as u64);
         let failure = Failure { rule: Rule::TextNotUtf8, offset };
         if valid.is_none() {
             return Err(self.fail(failure, owed));
         }
         self.leave(Stream::Failing(failure));
-        Ok(())
+        Ok(Received { event: valid.map(Event::Data), rest, need: 0 })
     }
 
     fn receive_control<'b>(

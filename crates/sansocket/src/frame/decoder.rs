@@ -70,6 +70,23 @@ pub struct FramePart<'b> {
     pub is_ascii: bool,
 }
 
+impl<'b> FramePart<'b> {
+    /// The whole payload of the frame with this header, which is the beginning of `buf`
+    /// with its payload there in full, and the bytes behind it.
+    #[inline(always)]
+    pub(crate) fn whole(
+        header: FrameHeader,
+        header_len: usize,
+        buf: &'b mut [u8],
+    ) -> (Self, &'b mut [u8]) {
+        let (frame, rest) = buf.split_at_mut(header.frame_len(header_len));
+        let chunk = &mut frame[header_len..];
+        let is_ascii = header.key.is_some_and(|key| mask::apply_ascii(chunk, key).1);
+        let FrameHeader { opcode, fin, .. } = header;
+        (Self { opcode, fin, header: Some(header), chunk, left: 0, is_ascii }, rest)
+    }
+}
+
 impl FrameDecoder {
     /// Whether a data frame is under way.
     pub fn is_inside_frame(&self) -> bool {

@@ -1,6 +1,8 @@
 //! A piece of a message, with the proof that it was checked.
 
+use crate::frame::FramePart;
 use crate::message::Message;
+use crate::message::incoming::Piece;
 use crate::opcode::{Fin, Kind};
 use crate::utf8::Utf8;
 
@@ -77,15 +79,12 @@ pub(crate) struct Checked {
 }
 
 impl<'b> Data<'b> {
-    pub(crate) fn new(
-        kind: Kind,
-        chunk: &'b mut [u8],
-        (start, fin, left): (Option<FrameStart>, Fin, u64),
-        coding: Coding,
-        checked: Checked,
-    ) -> Self {
-        let payload_len = start.map_or(0, |start| start.payload_len);
-        let start = start.map(|start| start.position);
+    /// The payload of `part`, as far as it is there.
+    #[inline]
+    pub(crate) fn of_frame(part: FramePart<'b>, piece: Piece) -> Self {
+        let FramePart { fin, header, chunk, left, .. } = part;
+        let payload_len = header.map_or(0, |header| header.payload_len);
+        let Piece { kind, start, coding, checked } = piece;
         Self { chunk, shape: Shape { left, payload_len, start, kind, fin, coding, checked } }
     }
 
@@ -112,7 +111,9 @@ impl<'b> Data<'b> {
         (starts, fin): (bool, Fin),
         checked: Checked,
     ) -> Self {
-        Self::new(kind, chunk, (None, fin, 0), Coding::Inflated { starts }, checked)
+        let coding = Coding::Inflated { starts };
+        let (left, payload_len, start) = (0, 0, None);
+        Self { chunk, shape: Shape { left, payload_len, start, kind, fin, coding, checked } }
     }
 
     /// Takes the first bytes off the piece.

@@ -1,7 +1,7 @@
 //! The message under way: its kind, its length, its fragments, its text.
 
 use crate::frame::{Expect, FrameHeader, FramePart};
-use crate::message::data::{Checked, Coding, Data, FrameStart, Position};
+use crate::message::data::{Checked, Coding, Data, Position};
 use crate::opcode::{Fin, Kind, Opcode};
 use crate::utf8::Utf8;
 
@@ -15,13 +15,22 @@ pub(crate) struct Incoming {
     compressed: bool,
 }
 
-/// A piece of a message as far as it is valid, and where it stops being so.
-pub(crate) struct Taken<'b> {
-    /// What may be delivered; `None` if the first byte is wrong already.
-    pub(crate) data: Option<Data<'b>>,
-    /// How many bytes before the end of the piece the text goes wrong. The
-    /// piece's length plus one means the byte before it: the frame was empty.
-    pub(crate) wrong_before_end: Option<usize>,
+/// What a piece of a message is besides its bytes and its frame.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Piece {
+    pub(crate) kind: Kind,
+    /// Where the frame stands that begins with the piece, if one does.
+    pub(crate) start: Option<Position>,
+    pub(crate) coding: Coding,
+    pub(crate) checked: Checked,
+}
+
+/// A piece of a text that goes wrong.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Wrong {
+    piece: Piece,
+    /// Where; `None` is the byte before the piece, since its frame was empty.
+    at: Option<usize>,
 }
 
 impl Incoming {
@@ -49,8 +58,12 @@ impl Incoming {
     }
 
     /// Takes the next piece of a data frame that the frame rules let pass.
-    #[inline]
-    pub(crate) fn receive<'b>(&mut self, part: FramePart<'b>) -> Taken<'b> {
+    ///
+    /// # Errors
+    ///
+    /// Where its text goes wrong.
+    #[inline(always)]
+    pub(crate) fn receive(&mut self, part: &FramePart<'_>) -> Result<Piece, Wrong> {
         let start = part.header.map(|header| self.begin_frame(&header));
         // Only a frame that the rules refuse comes without a message.
         let kind = self.kind.unwrap_or(Kind::Binary);
@@ -62,18 +75,18 @@ impl Incoming {
             && !(part.is_ascii && self.text.is_complete())
             && let Err(at) = self.check_text(part.chunk, ends)
         {
-            return Self::cut_off(part, start, before, at);
+            let checked = Checked { before, after: before };
+            return Err(Wrong { piece: Piece { kind, start, coding, checked }, at });
         }
         let checked = Checked { before, after: self.text };
         if ends {
             *self = Self::default();
         }
-        let data = Data::new(kind, part.chunk, (start, part.fin, part.left), coding, checked);
-        Taken { data: Some(data), wrong_before_end: None }
+        Ok(Piece { kind, start, coding, checked })
     }
 
-    fn begin_frame(&mut self, header: &FrameHeader) -> FrameStart {
-        let FrameHeader { fin, payload_len, .. } = *header;
+    #[inline]
+    fn begin_frame(&mut self, header: &FrameHeader) -> Position {
         // RFC 7692 section 6: RSV1 is on the first frame, and is the only bit that
         // the frame rules let pass.
         let compressed = header.reserved != 0;
@@ -83,10 +96,11 @@ impl Incoming {
             _ => Position::Later,
         };
         self.fragments = self.fragments.saturating_add(1);
-        self.len = self.len.saturating_add(payload_len);
-        FrameStart { position, fin, payload_len }
+        self.len = self.len.saturating_add(header.payload_len);
+        position
     }
 
+    #[inline]
     fn begin_message(&mut self, kind: Kind, compressed: bool) -> Position {
         *self = Self { kind: Some(kind), compressed, ..Self::default() };
         Position::First
@@ -103,33 +117,27 @@ impl Incoming {
         }
         Ok(())
     }
+}
 
+impl Wrong {
+    /// The part of the piece before the wrong byte; `None` if there is none to tell of.
+    /// And how many bytes before the end of the piece the text goes wrong: the piece's
+    /// length plus one means the byte before it.
     #[cold]
-    fn cut_off<'b>(
-        part: FramePart<'b>,
-        start: Option<FrameStart>,
-        before: Utf8,
-        at: Option<usize>,
-    ) -> Taken<'b> {
+    pub(crate) fn cut<'b>(self, part: FramePart<'b>) -> (Option<Data<'b>>, usize) {
+        let Self { mut piece, at } = self;
         let len = part.chunk.len();
         let valid = at.unwrap_or(0);
-        let wrong_before_end = Some(at.map_or(len + 1, |at| len - at));
+        let before_end = at.map_or(len + 1, |at| len - at);
         // A frame that began is told of, as it is when its header comes alone.
-        if len == 0 || (valid == 0 && start.is_none()) {
-            return Taken { data: None, wrong_before_end };
+        if len == 0 || (valid == 0 && piece.start.is_none()) {
+            return (None, before_end);
         }
-        let mut after = before;
+        let chunk = &mut part.chunk[..valid];
         // Valid by the choice of `valid`.
-        let _ = after.push(&part.chunk[..valid]);
+        let _ = piece.checked.after.push(chunk);
         // One byte is missing at least, so this piece ends nothing.
         let left = part.left.saturating_add((len - valid) as u64);
-        let data = Data::new(
-            Kind::Text,
-            &mut part.chunk[..valid],
-            (start, part.fin, left),
-            Coding::Plain,
-            Checked { before, after },
-        );
-        Taken { data: Some(data), wrong_before_end }
+        (Some(Data::of_frame(FramePart { chunk, left, ..part }, piece)), before_end)
     }
 }

@@ -14,7 +14,7 @@ pub(crate) use data::Checked;
 #[cfg(feature = "alloc")]
 pub(crate) use data::Shape;
 pub use data::{Data, FrameStart, Position};
-pub(crate) use incoming::{Incoming, Taken};
+pub(crate) use incoming::{Incoming, Wrong};
 pub use prepared::Prepared;
 
 use crate::opcode::Kind;

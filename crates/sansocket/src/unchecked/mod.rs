@@ -16,7 +16,9 @@ pub(crate) fn checked_str(checked: &[u8]) -> &str {
 }
 
 #[cfg(all(feature = "std", target_arch = "x86_64"))]
-pub(crate) use x86_64::{apply_vectors, copy_vectors};
+mod text;
+#[cfg(all(feature = "std", target_arch = "x86_64"))]
+pub(crate) use {text::is_text, x86_64::apply_vectors, x86_64::copy_vectors};
 
 /// The loops of masking in vectors of 32 bytes, where the machine has them: twice as fast
 /// from a KiB on. The compiler makes them, of the same loops.
