@@ -251,12 +251,15 @@ impl<R: Role, X: Extension> SendHalf<R, X> {
         if compress == Compress::Auto && self.extension.wants(payload.len(), Fin::Last) {
             return self.append_compressed(opcode, payload, out);
         }
-        let mut head = self.make_head(opcode, Fin::Last, payload.len() as u64);
-        out.reserve(head.as_bytes().len() + payload.len());
-        out.extend_from_slice(head.as_bytes());
-        let start = out.len();
+        let header = self.header(opcode, Fin::Last, payload.len() as u64);
+        let (head, head_len) = header.encode();
+        let start = out.len() + head_len;
+        out.reserve(head.len() + payload.len());
+        // The whole array, since a known length needs no call to copy.
+        out.extend_from_slice(&head);
+        out.truncate(start);
         out.extend_from_slice(payload);
-        head.mask(&mut out[start..]);
+        frame::unmask(&mut out[start..], header.key);
         Ok(())
     }
 
@@ -494,12 +497,12 @@ impl<R: Role, X: Extension> SendHalf<R, X> {
         let [first, second] = FrameHeader::short(opcode, fin, R::MASKS, payload_len);
         head[0] = first;
         head[1] = second;
-        let key = self.role.next_key().unwrap_or_default();
-        if R::MASKS {
-            head[2..].copy_from_slice(&key);
-            mask::copy_words(payload, out, key);
-        } else {
-            out.copy_from_slice(payload);
+        match self.role.next_key() {
+            Some(key) => {
+                head[2..].copy_from_slice(&key);
+                mask::copy_words(payload, out, key);
+            }
+            None => mask::copy_short(payload, out),
         }
         Ok(need)
     }

@@ -7,8 +7,7 @@ use crate::opcode::{Fin, Opcode};
 /// How many bytes [`encode`] writes for this header and its payload, or `None`
 /// if a `usize` cannot say.
 pub fn encoded_len(header: &FrameHeader) -> Option<usize> {
-    let (_, header_len) = header.encode();
-    usize::try_from(header.payload_len).ok()?.checked_add(header_len)
+    usize::try_from(header.payload_len).ok()?.checked_add(header.header_len())
 }
 
 /// Writes a frame to the start of `out`: the header, then the payload, masked in
@@ -31,13 +30,13 @@ pub fn encoded_len(header: &FrameHeader) -> Option<usize> {
 /// ```
 #[inline]
 pub fn encode(header: &FrameHeader, payload: &[u8], out: &mut [u8]) -> Option<usize> {
-    let (head, head_len) = header.encode();
-    let len = head_len.checked_add(payload.len())?;
-    if header.payload_len != payload.len() as u64 || out.len() < len {
+    let len = header.header_len().checked_add(payload.len())?;
+    if header.payload_len != payload.len() as u64 {
         return None;
     }
-    let (head_out, payload_out) = out[..len].split_at_mut(head_len);
-    head_out.copy_from_slice(&head[..head_len]);
+    let out = out.get_mut(..len)?;
+    let head_len = header.write(out)?;
+    let payload_out = &mut out[head_len..];
     match header.key {
         Some(key) => _ = mask::copy(payload, payload_out, key),
         None => payload_out.copy_from_slice(payload),

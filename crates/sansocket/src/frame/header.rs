@@ -44,18 +44,53 @@ impl FrameHeader {
     #[inline]
     pub fn encode(&self) -> ([u8; HEADER_LEN_MAX], usize) {
         let mut out = [0; HEADER_LEN_MAX];
+        let len = self.write(&mut out).unwrap_or_default();
+        (out, len)
+    }
+
+    /// Writes the header in its shortest form to the start of `out` and returns its
+    /// length; `None` if there is not the room.
+    #[inline]
+    pub(crate) fn write(&self, out: &mut [u8]) -> Option<usize> {
         let fin = match self.fin {
             Fin::More => 0,
             Fin::Last => FIN,
         };
-        out[0] = fin | (self.reserved & RESERVED) | self.opcode.bits();
-        let mut len = self.encode_len(&mut out);
-        if let Some(key) = self.key {
-            out[1] |= MASKED;
-            out[len..len + key.len()].copy_from_slice(&key);
-            len += key.len();
+        let first = fin | (self.reserved & RESERVED) | self.opcode.bits();
+        let masked = if self.key.is_some() { MASKED } else { 0 };
+        let len = self.header_len();
+        let (head, key) = out.get_mut(..len)?.split_at_mut(len - self.key_len());
+        if let Ok(short) = u8::try_from(self.payload_len)
+            && short < LEN_16
+        {
+            head.copy_from_slice(&[first, masked | short]);
+        } else if let Ok(middle) = u16::try_from(self.payload_len) {
+            let [a, b] = middle.to_be_bytes();
+            head.copy_from_slice(&[first, masked | LEN_16, a, b]);
+        } else {
+            let [a, b, c, d, e, f, g, h] = self.payload_len.to_be_bytes();
+            head.copy_from_slice(&[first, masked | LEN_64, a, b, c, d, e, f, g, h]);
         }
-        (out, len)
+        if let Some(from) = self.key {
+            key.copy_from_slice(&from);
+        }
+        Some(len)
+    }
+
+    /// How many bytes the header takes, 2 to 14.
+    #[inline]
+    pub(crate) fn header_len(&self) -> usize {
+        let len = match self.payload_len {
+            ..126 => 2,
+            126..0x1_0000 => 4,
+            _ => 10,
+        };
+        len + self.key_len()
+    }
+
+    #[inline]
+    fn key_len(&self) -> usize {
+        self.key.map_or(0, |key| key.len())
     }
 
     /// How long a header is whose payload has at most 125 bytes.
@@ -72,23 +107,6 @@ impl FrameHeader {
         };
         let masked = if masked { MASKED } else { 0 };
         [fin | opcode.bits(), masked | payload_len]
-    }
-
-    fn encode_len(&self, out: &mut [u8; HEADER_LEN_MAX]) -> usize {
-        if let Ok(short) = u8::try_from(self.payload_len)
-            && short < LEN_16
-        {
-            out[1] = short;
-            2
-        } else if let Ok(middle) = u16::try_from(self.payload_len) {
-            out[1] = LEN_16;
-            out[2..4].copy_from_slice(&middle.to_be_bytes());
-            4
-        } else {
-            out[1] = LEN_64;
-            out[2..10].copy_from_slice(&self.payload_len.to_be_bytes());
-            10
-        }
     }
 
     /// The length of the whole frame with a header of `header_len` bytes, as far as
