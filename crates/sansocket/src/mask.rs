@@ -39,12 +39,19 @@ pub(crate) fn apply_ascii(payload: &mut [u8], key: Key) -> (Key, bool) {
     (rotated(key, payload.len()), ascii)
 }
 
-/// In vectors, from the next place on that vectors like if that is worth it.
+/// In vectors. It only goes on elsewhere, so it costs no more than a jump.
 #[inline(never)]
 fn apply_long(payload: &mut [u8], key: Key) -> bool {
     if payload.len() < VERY_LONG {
-        return apply_vectors(payload, key);
+        apply_vectors(payload, key)
+    } else {
+        apply_aligned(payload, key)
     }
+}
+
+/// From the next place on that vectors like.
+#[inline(never)]
+fn apply_aligned(payload: &mut [u8], key: Key) -> bool {
     let to_aligned = payload.as_ptr().align_offset(ALIGN).min(payload.len());
     let (head, body) = payload.split_at_mut(to_aligned);
     let head_ascii = apply_words(head, key);
