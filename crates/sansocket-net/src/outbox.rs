@@ -31,12 +31,16 @@ pub(crate) struct Outbox<T, R, X: Extension> {
     blocked_since: Option<Instant>,
     /// Something was written since the transport was last flushed.
     unflushed: bool,
+    /// Messages wait in `bytes`, and nothing else, until they are worth a write.
+    holding: bool,
     /// Writing failed once: the peer cannot be told anything any more.
     broken: Option<Broken>,
     /// How many bytes the transport took; shared with those who cannot wait for the
     /// outbox.
     taken: Arc<AtomicU64>,
     pub(crate) taken_before: u64,
+    /// When the next message of the joined socket is to be written.
+    pub(crate) answer: When,
     /// A Close that the receiving side has still to be told of.
     pub(crate) told: Option<CloseSent>,
     counters: Counters,
@@ -58,6 +62,14 @@ impl From<Broken> for Error {
     }
 }
 
+/// When a message is to be written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum When {
+    Now,
+    /// With those that are expected to follow at once.
+    Soon,
+}
+
 /// Whether everything was written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Flushed {
@@ -75,9 +87,11 @@ impl<T: Transport, R: Role, X: Extension> Outbox<T, R, X> {
             stall,
             blocked_since: None,
             unflushed: false,
+            holding: false,
             broken: None,
             taken: Arc::default(),
             taken_before: 0,
+            answer: When::Now,
             told: None,
             counters: Counters::default(),
         }
@@ -92,14 +106,23 @@ impl<T: Transport, R: Role, X: Extension> Outbox<T, R, X> {
     /// all (RFC 6455 section 5.5.3).
     pub(crate) fn take(&mut self, obligation: Obligation) {
         self.half.take(obligation);
+        self.holding = false;
         if obligation.is_pong() {
             self.encode_owed();
         }
     }
 
     /// Encodes a message, writes it, and whatever was waiting before it.
-    pub(crate) fn send(&mut self, message: Message<'_>, compress: Compress) -> Result<(), Error> {
+    pub(crate) fn send(
+        &mut self,
+        message: Message<'_>,
+        compress: Compress,
+        when: When,
+    ) -> Result<(), Error> {
         self.check_unbroken()?;
+        let mut may_wait = when == When::Soon
+            && (self.holding || (self.backlog() == 0 && !self.unflushed))
+            && !self.half.is_owing();
         let len = message.len();
         let compressed = compress == Compress::Auto && self.half.compresses(len);
         if len > COALESCED_MAX && !compressed {
@@ -125,7 +148,9 @@ impl<T: Transport, R: Role, X: Extension> Outbox<T, R, X> {
         }
         self.counters.messages_sent += 1;
         self.counters.frames_sent += 1;
-        self.flush()
+        may_wait &= (1..COALESCED_MAX).contains(&self.backlog());
+        self.holding = may_wait;
+        if may_wait { Ok(()) } else { self.flush() }
     }
 
     /// Encodes one fragment and writes it.
@@ -202,6 +227,7 @@ impl<T: Transport, R: Role, X: Extension> Outbox<T, R, X> {
     /// that blocks for the transport's write timeout, which is no longer.
     pub(crate) fn try_flush(&mut self) -> Result<Flushed, Error> {
         self.check_unbroken()?;
+        self.holding = false;
         let start = Instant::now();
         loop {
             self.encode_owed();
@@ -227,6 +253,11 @@ impl<T: Transport, R: Role, X: Extension> Outbox<T, R, X> {
     /// Whether the transport was given up since it took nothing.
     pub(crate) fn is_stalled(&self) -> bool {
         self.broken == Some(Broken::Stalled)
+    }
+
+    /// Whether all that waits are messages that may wait for more of them.
+    pub(crate) fn is_holding(&self) -> bool {
+        self.holding
     }
 
     /// Whether the last write blocked.

@@ -73,6 +73,13 @@ pub(crate) trait Link {
     /// What the sending side did that this side must know.
     fn close_sent(&mut self) -> Option<CloseSent>;
 
+    /// Whether more messages were read than the one that is delivered now. Its answer
+    /// may wait for theirs then, to be written together.
+    fn expect_more(&mut self, more: bool);
+
+    /// Whether nothing waits to be written but such answers.
+    fn is_holding(&mut self) -> bool;
+
     /// Writes what is owed, as far as that does not keep from reading for long.
     fn flush(&mut self) -> Result<Flushed, Error>;
 
@@ -131,12 +138,16 @@ pub(crate) struct Pump<R, X: Extension> {
     /// Something of this connection is in its inbox: unread bytes, or the beginning
     /// of a message.
     holding: bool,
+    /// How long the answers to the messages of one read may wait for each other.
+    coalesce: Duration,
+    /// The message delivered last was not the last of its read.
+    in_batch: bool,
     counters: Counters,
     ended: Option<Closed>,
 }
 
 impl<R: Role, X: Extension> Pump<R, X> {
-    pub(crate) fn new(half: ReceiveHalf<R, X>, leftover: Vec<u8>) -> Self {
+    pub(crate) fn new(half: ReceiveHalf<R, X>, leftover: Vec<u8>, coalesce: Duration) -> Self {
         let clock = Clock::new();
         Self {
             half,
@@ -148,6 +159,8 @@ impl<R: Role, X: Extension> Pump<R, X> {
             // No two connections of a process have the same.
             tag: NEXT_TAG.fetch_add(1, Ordering::Relaxed),
             holding: false,
+            coalesce,
+            in_batch: false,
             counters: Counters::default(),
             ended: None,
         }
@@ -254,7 +267,7 @@ impl<R: Role, X: Extension> Pump<R, X> {
                 Ok(ready @ (Ready::Message | Ready::Data)) => {
                     let whole = ready == Ready::Message || inbox.ends_message();
                     self.counters.messages_received += u64::from(whole);
-                    self.deliver(link);
+                    self.deliver(link, !inbox.unread().is_empty());
                     return Ok(());
                 }
                 Ok(Ready::Ping | Ready::Pong) => self.counters.frames_received += 1,
@@ -277,6 +290,9 @@ impl<R: Role, X: Extension> Pump<R, X> {
     /// Everything that was there is received: lets time pass, writes what is owed,
     /// and waits for more.
     fn wait(&mut self, link: &mut impl Link, inbox: &mut Inbox) -> Result<(), Error> {
+        if std::mem::take(&mut self.in_batch) {
+            link.expect_more(false);
+        }
         if self.full_reads == 0 {
             self.pass_time(link).map_err(|failure| self.failed(link, failure))?;
         }
@@ -358,8 +374,18 @@ impl<R: Role, X: Extension> Pump<R, X> {
 
     /// What was received is delivered whatever becomes of what is owed. A peer that
     /// takes nothing is not waited for with each message.
-    fn deliver(&mut self, link: &mut impl Link) {
-        if !link.is_blocked() {
+    ///
+    /// The messages of one read are answered with one write, if that takes but a
+    /// moment: the first answers wait while there is more to answer.
+    fn deliver(&mut self, link: &mut impl Link, more: bool) {
+        let batch = self.in_batch || more;
+        let brief = batch && self.clock.now() < self.looked_at + self.coalesce;
+        let waiting = brief && self.in_batch && link.is_holding();
+        self.in_batch = brief && more;
+        if batch {
+            link.expect_more(self.in_batch);
+        }
+        if !waiting && !link.is_blocked() {
             // An error comes again with the next wait.
             let _ = link.flush();
         }
@@ -491,12 +517,18 @@ fn ended(closed: &Closed) -> Error {
 pub struct Settings {
     pub(crate) config: Config,
     pub(crate) write_stall: Duration,
+    pub(crate) coalesce: Duration,
 }
 
 impl Settings {
-    /// The engine's defaults, and 30 s for a write without progress.
+    /// The engine's defaults, 30 s for a write without progress, and a millisecond for answers
+    /// to be written together.
     pub const fn new() -> Self {
-        Self { config: Config::new(), write_stall: Duration::from_secs(30) }
+        Self {
+            config: Config::new(),
+            write_stall: Duration::from_secs(30),
+            coalesce: Duration::from_millis(1),
+        }
     }
 
     /// Limits, deadlines and switches of the engine. With
@@ -512,6 +544,13 @@ impl Settings {
     /// Default: 30 s; at least one millisecond.
     pub fn write_stall(mut self, stall: Duration) -> Self {
         self.write_stall = stall.max(Duration::from_millis(1));
+        self
+    }
+
+    /// How long after a read the answers to its messages may wait for each other, to be
+    /// written together. Default: one millisecond; zero: each message is written at once.
+    pub fn coalesce(mut self, time: Duration) -> Self {
+        self.coalesce = time;
         self
     }
 }

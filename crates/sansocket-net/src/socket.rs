@@ -10,7 +10,7 @@ use sansocket::{
 };
 
 use crate::error::{Closed, Error};
-use crate::outbox::{Flushed, Outbox, SLICE};
+use crate::outbox::{Flushed, Outbox, SLICE, When};
 use crate::pump::{Counters, HandshakeResponse, Link, Pump, Reply, Settings};
 use crate::split::{self, Halves};
 use crate::transport::{SplitTransport, Transport};
@@ -66,7 +66,7 @@ impl<T: Transport, R: Role, X: Extension> WebSocket<T, R, X> {
         transport.set_write_timeout(Some(stall.min(SLICE)))?;
         let (receiving, sending) = connection.into_split();
         let live = Live {
-            pump: Pump::new(receiving, leftover),
+            pump: Pump::new(receiving, leftover, settings.coalesce),
             outbox: Outbox::new(transport, sending, stall),
         };
         Ok(Self { live: Some(live), response: HandshakeResponse::default() })
@@ -117,13 +117,19 @@ impl<T: Transport, R: Role, X: Extension> WebSocket<T, R, X> {
 
     /// Sends a message, and returns when the transport has taken it.
     ///
+    /// Answers to messages that were read together are written together: while more of
+    /// them are there to be received, the first message sent after each
+    /// [`receive`](Self::receive) may wait for the next answer, or for the next call of any other
+    /// kind. Not for long ([`Settings::coalesce`]), and not if 16 KiB are waiting already;
+    /// [`flush`](Self::flush) writes at once.
+    ///
     /// # Errors
     ///
     /// [`Error::Send`] if it may not be sent now; [`Error::Io`] if the transport
     /// fails: what the peer said before can still be received then;
     /// [`Error::WriteStalled`]: the connection is given up.
     pub fn send<'m>(&mut self, message: impl Into<Message<'m>>) -> Result<(), Error> {
-        self.live().outbox.send(message.into(), Compress::Auto)
+        self.send_with(message, Compress::Auto)
     }
 
     /// [`send`](Self::send), or as it is: [`Compress::Never`] is for messages with
@@ -137,7 +143,18 @@ impl<T: Transport, R: Role, X: Extension> WebSocket<T, R, X> {
         message: impl Into<Message<'m>>,
         compress: Compress,
     ) -> Result<(), Error> {
-        self.live().outbox.send(message.into(), compress)
+        let outbox = &mut self.live().outbox;
+        let when = std::mem::replace(&mut outbox.answer, When::Now);
+        outbox.send(message.into(), compress, when)
+    }
+
+    /// Writes the messages that wait for others to be written with.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`] or [`Error::WriteStalled`] if the transport fails.
+    pub fn flush(&mut self) -> Result<(), Error> {
+        self.live().outbox.flush()
     }
 
     /// Sends one fragment of a message; the one with [`Fin::Last`] ends it.
@@ -236,6 +253,7 @@ impl<T: Transport, R: Role, X: Extension> WebSocket<T, R, X> {
 
     /// Drops the connection without a Close frame.
     pub fn abort(mut self) -> Closed {
+        let _ = self.live().outbox.try_flush();
         let closure = self.live().pump.half().abort(|_| {});
         self.live = None;
         Closed { closure, reason: String::new() }
@@ -270,7 +288,9 @@ impl<T: Transport, R: Role, X: Extension> WebSocket<T, R, X> {
     /// Takes the transport back, without a Close, and with it the bytes read ahead
     /// that are not in an inbox.
     pub fn into_inner(mut self) -> (T, Vec<u8>) {
-        let Live { pump, outbox } = self.take();
+        let Live { pump, mut outbox } = self.take();
+        // An error is for whoever uses the transport next.
+        let _ = outbox.flush();
         let mut transport = outbox.into_transport();
         // As they were, most likely; a transport without timeouts has none to set.
         let _ = transport.set_read_timeout(None);
@@ -292,9 +312,10 @@ impl<T: SplitTransport, R: Role, X: Extension> WebSocket<T, R, X> {
     ///
     /// # Errors
     ///
-    /// [`Error::Io`] if the transport cannot be cloned; it is dropped then, with a
+    /// [`Error::Io`] if the transport cannot be cloned, or fails; it is dropped then, with a
     /// Close.
     pub fn split(mut self) -> Result<Halves<T, R, X>, Error> {
+        self.flush()?;
         let other = self.live().outbox.transport.try_clone().map_err(Error::Io)?;
         let Live { pump, outbox } = self.take();
         Ok(split::split(pump, outbox, other))
@@ -343,6 +364,14 @@ impl<T: Transport, R: Role, X: Extension> Link for Outbox<T, R, X> {
 
     fn close_sent(&mut self) -> Option<CloseSent> {
         self.told.take()
+    }
+
+    fn expect_more(&mut self, more: bool) {
+        self.answer = if more { When::Soon } else { When::Now };
+    }
+
+    fn is_holding(&mut self) -> bool {
+        Outbox::is_holding(self)
     }
 
     fn flush(&mut self) -> Result<Flushed, Error> {

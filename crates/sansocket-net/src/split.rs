@@ -8,7 +8,7 @@
 //! into the slot once more, so that nothing stays there.
 
 use std::io;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ use sansocket::{
 };
 
 use crate::error::Error;
-use crate::outbox::{Flushed, Outbox};
+use crate::outbox::{Flushed, Outbox, When};
 use crate::pump::{Counters, Link, Pump, Reply};
 use crate::transport::SplitTransport;
 
@@ -49,6 +49,8 @@ struct Shared<T, R, X: Extension> {
     taken: Arc<AtomicU64>,
     /// A sender gave the transport up.
     stalled: AtomicBool,
+    /// The thread whose next message may wait, as it is receiving more to answer; zero for none.
+    answering: AtomicUsize,
 }
 
 /// What one side has for the other.
@@ -83,6 +85,7 @@ pub(crate) fn split<T: SplitTransport, R: Role, X: Extension>(
         outbox: Mutex::new(outbox),
         slot: Mutex::default(),
         stalled: AtomicBool::new(false),
+        answering: AtomicUsize::new(0),
     });
     let side = ReceiverSide {
         transport: reading,
@@ -133,14 +136,14 @@ impl<T: SplitTransport, R: Role, X: Extension> Receiver<T, R, X> {
 
 impl<T: SplitTransport, R: Role, X: Extension> Sender<T, R, X> {
     /// Sends a message; see [`WebSocket::send`](crate::WebSocket::send). Waits for
-    /// other senders.
+    /// other senders. Only messages that the receiving thread sends may wait to be
+    /// written together; the [`Receiver`] writes them before it waits itself.
     ///
     /// # Errors
     ///
     /// As there.
     pub fn send<'m>(&self, message: impl Into<Message<'m>>) -> Result<(), Error> {
-        let message = message.into();
-        self.shared.with_outbox(|outbox| outbox.send(message, Compress::Auto))
+        self.send_with(message, Compress::Auto)
     }
 
     /// [`send`](Self::send), or as it is: [`Compress::Never`] is for messages with
@@ -154,8 +157,17 @@ impl<T: SplitTransport, R: Role, X: Extension> Sender<T, R, X> {
         message: impl Into<Message<'m>>,
         compress: Compress,
     ) -> Result<(), Error> {
-        let message = message.into();
-        self.shared.with_outbox(|outbox| outbox.send(message, compress))
+        let (message, when) = (message.into(), self.shared.when());
+        self.shared.with_outbox(|outbox| outbox.send(message, compress, when))
+    }
+
+    /// Writes the messages that wait for others to be written with.
+    ///
+    /// # Errors
+    ///
+    /// As [`WebSocket::flush`](crate::WebSocket::flush).
+    pub fn flush(&self) -> Result<(), Error> {
+        self.shared.with_outbox(Outbox::flush)
     }
 
     /// Sends one fragment of a message. Other senders must wait for the last: their
@@ -262,6 +274,15 @@ impl<T: SplitTransport, R: Role, X: Extension> Shared<T, R, X> {
         done
     }
 
+    /// When a message of this thread is to be written: once after each that it received.
+    fn when(&self) -> When {
+        let here = this_thread();
+        match self.answering.compare_exchange(here, 0, Ordering::Relaxed, Ordering::Relaxed) {
+            Ok(_) => When::Soon,
+            Err(_) => When::Now,
+        }
+    }
+
     /// The receiver blocks in reading, and would not learn that it is over.
     fn end_if_stalled(&self, outbox: &mut Outbox<T, R, X>) {
         if outbox.is_stalled() {
@@ -344,6 +365,15 @@ impl<T: SplitTransport, R: Role, X: Extension> Link for ReceiverSide<T, R, X> {
         self.shared.slot().close_sent.take()
     }
 
+    fn expect_more(&mut self, more: bool) {
+        self.flushed &= !more;
+        self.shared.answering.store(if more { this_thread() } else { 0 }, Ordering::Relaxed);
+    }
+
+    fn is_holding(&mut self) -> bool {
+        self.shared.try_outbox().is_some_and(|outbox| outbox.is_holding())
+    }
+
     fn flush(&mut self) -> Result<Flushed, Error> {
         if self.flushed {
             return Ok(Flushed::All);
@@ -385,6 +415,12 @@ impl<T: SplitTransport, R: Role, X: Extension> Link for ReceiverSide<T, R, X> {
         // A sender that still blocks in writing gets an error from this.
         self.transport.shutdown_write()
     }
+}
+
+/// A number that no other living thread has; not zero.
+fn this_thread() -> usize {
+    thread_local!(static PLACE: u8 = const { 0 });
+    PLACE.with(|place| std::ptr::from_ref(place).addr())
 }
 
 /// How long a read may block before the receiver looks for a Close that was sent.

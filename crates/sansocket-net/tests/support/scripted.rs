@@ -5,7 +5,7 @@ use std::io::{self, ErrorKind, IoSlice, Read, Write};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use sansocket_net::Transport;
+use sansocket_net::{SplitTransport, Transport};
 
 /// What goes wrong in one call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -168,5 +168,15 @@ impl Transport for Scripted {
     fn shutdown_write(&mut self) -> io::Result<()> {
         self.inner().ended = true;
         Ok(())
+    }
+}
+
+impl SplitTransport for Scripted {
+    fn try_clone(&self) -> io::Result<Self> {
+        Ok(self.clone())
+    }
+
+    fn shutdown_both(&mut self) -> io::Result<()> {
+        self.shutdown_write()
     }
 }
