@@ -13,7 +13,7 @@ use crate::connection::receive::ReceiveHalf;
 use crate::error::Failure;
 use crate::extension::Extension;
 use crate::frame::HEADER_LEN_MAX;
-use crate::message::{Assembled, Assembler, AssemblyError, Data, Message, Shape};
+use crate::message::{Assembled, Assembler, AssemblyError, Data, Message, Room, Shape};
 use crate::opcode::Kind;
 use crate::role::Role;
 
@@ -21,7 +21,8 @@ use crate::role::Role;
 ///
 /// A message that lies whole in the bytes read is lent from there, without a
 /// copy. The others are put together in a second buffer that grows with the bytes
-/// that came, up to the connection's limit, and is kept for the next.
+/// that came, up to the connection's limit, and is kept for the next; of a frame
+/// longer than the read buffer most is read right there.
 ///
 /// Read into [`spare`](Self::spare), tell how much with
 /// [`filled`](Self::filled), then [`advance`](Self::advance) until it wants more.
@@ -51,7 +52,14 @@ pub struct Inbox {
     compressed: Option<(Shape, Range<usize>)>,
     /// What it is inflated to; without room until there is something to inflate.
     inflated: Vec<u8>,
-    assembler: Assembler<Vec<u8>>,
+    assembler: Assembler<Room>,
+    /// How many unread bytes lie in the assembler, behind what it has stored; then none
+    /// are in `bytes`.
+    ahead: usize,
+    /// How much room there was lent last; zero if it was room in `bytes`.
+    room: usize,
+    /// How many bytes of the frame under way the assembler does not have.
+    frame_left: u64,
     found: Found,
     /// Where that lies.
     place: Range<usize>,
@@ -134,7 +142,10 @@ impl Inbox {
             unread: 0..0,
             compressed: None,
             inflated: Vec::new(),
-            assembler: Assembler::new(Vec::new(), usize::MAX),
+            assembler: Assembler::new(Room::default(), usize::MAX),
+            ahead: 0,
+            room: 0,
+            frame_left: 0,
             found: Found::Nothing,
             place: 0..0,
             shape: Shape::default(),
@@ -146,8 +157,17 @@ impl Inbox {
 
     /// The room to read into, never empty once everything was advanced over. What
     /// was lent before is gone.
+    ///
+    /// In the middle of a long frame it is where the message is put together, and
+    /// ends with the frame at the latest. It is never longer than what of the message
+    /// has come.
     pub fn spare(&mut self) -> &mut [u8] {
         self.found = Found::Nothing;
+        self.room = self.room_ahead();
+        if self.room > 0 {
+            let room = self.assembler.room();
+            return &mut room[self.ahead..][..self.room];
+        }
         if self.compressed.is_some() {
             // What lies before the unread bytes is still needed.
         } else if self.unread.is_empty() {
@@ -165,14 +185,37 @@ impl Inbox {
     ///
     /// If that is more than there was room for.
     pub fn filled(&mut self, len: usize) {
-        assert!(len <= self.bytes.len() - self.unread.end, "more bytes filled than were spare");
-        self.unread.end += len;
+        let room = if self.room > 0 { self.room } else { self.bytes.len() - self.unread.end };
+        assert!(len <= room, "more bytes filled than were spare");
+        if self.room > 0 {
+            self.room -= len;
+            self.ahead += len;
+        } else {
+            self.unread.end += len;
+        }
+    }
+
+    /// How much to read to where the message is put together: in the middle of a frame
+    /// that is longer than the read buffer, as much as came of it already.
+    fn room_ahead(&mut self) -> usize {
+        let (stored, read_len) = (self.assembler.stored_len(), self.bytes.len());
+        let left = usize::try_from(self.frame_left).unwrap_or(usize::MAX);
+        let is_long = self.ahead > 0 || (left >= read_len && stored >= read_len / 2);
+        let len = left.min(stored);
+        let may = is_long && !self.pieces && self.unread.is_empty() && self.compressed.is_none();
+        if may && self.assembler.make_room(len) { len - self.ahead } else { 0 }
     }
 
     /// Puts bytes that were read elsewhere behind the unread ones, as those that
     /// followed the opening handshake. The read buffer grows if it must.
     pub fn extend(&mut self, bytes: &[u8]) {
+        if self.ahead > 0 {
+            // Behind the others, which are in the middle of a frame.
+            let ahead = self.assembler.room()[..core::mem::take(&mut self.ahead)].to_vec();
+            self.extend(&ahead);
+        }
         self.found = Found::Nothing;
+        self.room = 0;
         if self.unread.is_empty() && self.compressed.is_none() {
             self.unread = 0..0;
         }
@@ -188,7 +231,7 @@ impl Inbox {
         self.unread.start = self.unread.end;
         self.compressed = None;
         self.pieces = false;
-        self.assembler.abandon();
+        self.abandon();
     }
 
     /// Whether nothing of any connection is here: no unread bytes, and no message
@@ -212,7 +255,10 @@ impl Inbox {
 
     /// The bytes read and not consumed.
     pub fn unread(&self) -> &[u8] {
-        &self.bytes[self.unread.clone()]
+        match self.ahead {
+            0 => &self.bytes[self.unread.clone()],
+            ahead => self.assembler.ahead(ahead),
+        }
     }
 
     /// Decodes up to the next whole message or control frame.
@@ -289,6 +335,9 @@ impl Inbox {
         if self.pieces {
             return Err(InboxError::PiecesUnderWay);
         }
+        if self.ahead > 0 && self.decode_ahead(source)? {
+            return Ok(Ready::Message);
+        }
         loop {
             let ready = self.decode(source)?;
             let Found::Piece(buffer) = self.found else {
@@ -313,12 +362,42 @@ impl Inbox {
         };
         let kind = self.shape.kind();
         let assembled = self.assembler.push(self.shape.with_bytes(bytes));
+        self.frame_left = self.shape.frame_left();
         self.found = match assembled.map_err(InboxError::Assembly)? {
             Assembled::Stored => return Ok(false),
             Assembled::InPlace(_) => Found::InPlace(kind, buffer),
             Assembled::Joined(_) => Found::Joined(kind),
         };
         Ok(true)
+    }
+
+    /// The bytes that were read to where they belong: the next of the message under way,
+    /// if the source is the one that it came from. Whether that makes the message whole.
+    fn decode_ahead(&mut self, source: &mut impl Source) -> Result<bool, InboxError> {
+        self.found = Found::Nothing;
+        let len = core::mem::take(&mut self.ahead);
+        let bytes = &mut self.assembler.room()[..len];
+        let start = bytes.as_ptr();
+        let received = source.receive(bytes).map_err(InboxError::Failed)?;
+        let adopted = match received.event {
+            Some(Event::Data(data)) if data.bytes().as_ptr() == start => {
+                let (shape, len) = (data.shape(), data.bytes().len());
+                self.frame_left = shape.frame_left();
+                self.assembler.adopt(shape, len)
+            }
+            // What came before is delivered, and the source fails or is over.
+            None => return Ok(false),
+            Some(_) => Err(AssemblyError::OutOfOrder),
+        };
+        let whole =
+            adopted.inspect_err(|_| self.assembler.abandon()).map_err(InboxError::Assembly)?;
+        self.found = whole.map_or(Found::Nothing, Found::Joined);
+        Ok(whole.is_some())
+    }
+
+    fn abandon(&mut self) {
+        (self.ahead, self.frame_left) = (0, 0);
+        self.assembler.abandon();
     }
 
     fn decode_piece(&mut self, source: &mut impl Source) -> Result<Ready, InboxError> {

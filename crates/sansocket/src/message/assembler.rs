@@ -3,6 +3,8 @@
 use core::fmt;
 
 use crate::close_code::CloseCode;
+#[cfg(feature = "alloc")]
+use crate::message::Shape;
 use crate::message::{Data, Message};
 use crate::opcode::Kind;
 use crate::utf8::Utf8;
@@ -160,6 +162,51 @@ impl<S: Storage> Assembler<S> {
     }
 }
 
+/// Pieces that are decoded where they are to stay.
+#[cfg(feature = "alloc")]
+impl Assembler<Room> {
+    /// Makes room for `len` bytes behind what is stored. False if there is no memory.
+    pub(crate) fn make_room(&mut self, len: usize) -> bool {
+        self.storage.make_room(len)
+    }
+
+    /// The room behind what is stored.
+    pub(crate) fn room(&mut self) -> &mut [u8] {
+        &mut self.storage.bytes[self.storage.len..]
+    }
+
+    /// The first bytes of the room.
+    pub(crate) fn ahead(&self, len: usize) -> &[u8] {
+        &self.storage.bytes[self.storage.len..][..len]
+    }
+
+    /// Takes over a piece of `len` bytes that lies where the room begins, which is where it
+    /// belongs. Returns its kind if that makes the message whole.
+    ///
+    /// # Errors
+    ///
+    /// If it does not continue the message under way, which is then given up.
+    pub(crate) fn adopt(
+        &mut self,
+        shape: Shape,
+        len: usize,
+    ) -> Result<Option<Kind>, AssemblyError> {
+        match self.under_way.take() {
+            Some((kind, after)) if shape.follows(kind, after) => {
+                self.storage.len += len;
+                self.under_way = (!shape.ends_message()).then(|| (kind, shape.after()));
+                Ok(shape.ends_message().then_some(kind))
+            }
+            _ => Err(AssemblyError::OutOfOrder),
+        }
+    }
+
+    /// How many bytes are stored.
+    pub(crate) fn stored_len(&self) -> usize {
+        self.storage.len
+    }
+}
+
 /// Where an [`Assembler`] keeps bytes: `Vec<u8>` or [`SliceStorage`], which a
 /// `&mut [u8]` becomes. Sealed, since text is trusted to stay as it was stored.
 pub trait Storage: Sealed {}
@@ -234,6 +281,57 @@ impl Sealed for alloc::vec::Vec<u8> {
 
     fn stored(&self) -> &[u8] {
         self
+    }
+}
+
+/// A vector with room behind what is stored, made only once: where it was written before,
+/// it is not filled with zeros again.
+#[cfg(feature = "alloc")]
+#[derive(Debug, Default)]
+pub(crate) struct Room {
+    bytes: alloc::vec::Vec<u8>,
+    len: usize,
+}
+
+#[cfg(feature = "alloc")]
+impl Room {
+    fn make_room(&mut self, len: usize) -> bool {
+        let end = self.len + len;
+        let missing = end.saturating_sub(self.bytes.len());
+        if self.bytes.try_reserve_exact(missing).is_err() {
+            return false;
+        }
+        if missing > 0 {
+            self.bytes.resize(end, 0);
+        }
+        true
+    }
+}
+
+#[cfg(feature = "alloc")]
+impl Sealed for Room {
+    fn clear(&mut self) {
+        self.len = 0;
+    }
+
+    fn extend(&mut self, bytes: &[u8], len_max: usize) -> Result<(), AssemblyError> {
+        let len = self.len.saturating_add(bytes.len());
+        if len > len_max {
+            return Err(AssemblyError::TooBig { len, max: len_max });
+        }
+        if len > self.bytes.capacity() {
+            // What lies behind the stored bytes is not copied along.
+            self.bytes.truncate(self.len);
+        }
+        let (over, behind) = bytes.split_at(bytes.len().min(self.bytes.len() - self.len));
+        Sealed::extend(&mut self.bytes, behind, len_max)?;
+        self.bytes[self.len..][..over.len()].copy_from_slice(over);
+        self.len = len;
+        Ok(())
+    }
+
+    fn stored(&self) -> &[u8] {
+        &self.bytes[..self.len]
     }
 }
 

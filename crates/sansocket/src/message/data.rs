@@ -186,11 +186,11 @@ impl<'b> Data<'b> {
     /// Whether the piece may stand behind one of the same message whose check
     /// ended in `after`.
     pub(crate) fn follows(&self, kind: Kind, after: Utf8) -> bool {
-        !self.starts_message() && self.kind() == kind && self.shape.checked.before == after
+        self.shape.follows(kind, after)
     }
 
     pub(crate) fn after(&self) -> Utf8 {
-        self.shape.checked.after
+        self.shape.after()
     }
 
     /// Everything but the bytes, to make the piece again of the same bytes.
@@ -219,6 +219,11 @@ impl Shape {
         self.coding == Coding::Compressed
     }
 
+    /// How many bytes of the frame are still to come.
+    pub(crate) fn frame_left(self) -> u64 {
+        self.left
+    }
+
     pub(crate) fn with_bytes(self, chunk: &mut [u8]) -> Data<'_> {
         Data { chunk, shape: self }
     }
@@ -237,6 +242,17 @@ impl Shape {
     #[inline]
     pub(crate) fn ends_message(self) -> bool {
         self.left == 0 && self.fin == Fin::Last
+    }
+
+    /// See [`Data::follows`].
+    #[inline]
+    pub(crate) fn follows(self, kind: Kind, after: Utf8) -> bool {
+        !self.starts_message() && self.kind == kind && self.checked.before == after
+    }
+
+    #[inline]
+    pub(crate) fn after(self) -> Utf8 {
+        self.checked.after
     }
 
     /// Whether this is a message, and not compressed.

@@ -8,6 +8,8 @@ mod data;
 mod incoming;
 mod prepared;
 
+#[cfg(feature = "alloc")]
+pub(crate) use assembler::Room;
 pub use assembler::{Assembled, Assembler, AssemblyError, SliceStorage, Storage};
 #[cfg(feature = "deflate")]
 pub(crate) use data::Checked;

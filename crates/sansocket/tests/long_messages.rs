@@ -1,0 +1,194 @@
+//! Long messages through an inbox, which reads them to where they are put together.
+
+#![cfg(feature = "alloc")]
+
+use proptest::prelude::*;
+use sansocket::frame::{self, FrameHeader, HEADER_LEN_MAX};
+use sansocket::{
+    AssemblyError, Config, Connection, Delivery, Failure, Fin, Inbox, InboxError, Kind, Negotiated,
+    Opcode, Ready, Rule, Server,
+};
+
+fn server() -> Connection<Server> {
+    Connection::new(Negotiated::from_upgraded(), Server, &Config::new())
+}
+
+/// A masked frame.
+fn frame(opcode: Opcode, fin: Fin, payload: &[u8]) -> Vec<u8> {
+    let (key, payload_len) = (Some([0x37, 0xfa, 0x21, 0x3d]), payload.len() as u64);
+    let header = FrameHeader { fin, reserved: 0, opcode, key, payload_len };
+    let mut bytes = vec![0; HEADER_LEN_MAX + payload.len()];
+    let len = frame::encode(&header, payload, &mut bytes).expect("room");
+    bytes.truncate(len);
+    bytes
+}
+
+/// `len` bytes of characters of two and three bytes, and one of one byte to begin with.
+fn text(len: usize) -> String {
+    let mut text = "aéß→".repeat(len / 8 + 1);
+    while text.len() > len {
+        text.pop();
+    }
+    text
+}
+
+type Messages = Vec<(Kind, Vec<u8>)>;
+
+/// Reads `wire` in reads of the lengths that `reads` gives in turn, and returns the messages,
+/// what is wrong if anything is, and the longest room that was lent.
+fn receive(inbox: &mut Inbox, wire: &[u8], reads: &[usize]) -> (Messages, Option<Failure>, usize) {
+    let mut connection = server();
+    let (mut messages, mut longest, mut rest) = (Vec::new(), 0, wire);
+    let mut reads = reads.iter().cycle();
+    while !rest.is_empty() {
+        let room = inbox.spare();
+        longest = longest.max(room.len());
+        let len = (*reads.next().expect("endless")).clamp(1, room.len().min(rest.len()));
+        room[..len].copy_from_slice(&rest[..len]);
+        inbox.filled(len);
+        assert_eq!(inbox.unread().last(), rest[..len].last());
+        rest = &rest[len..];
+        loop {
+            match inbox.advance(&mut connection) {
+                Ok(Ready::Need) => break,
+                Ok(_) => {
+                    if let Some(Delivery::Message(message)) = inbox.delivery() {
+                        messages.push((message.kind(), message.as_bytes().to_vec()));
+                    }
+                }
+                Err(InboxError::Failed(failure)) => return (messages, Some(failure), longest),
+                Err(error) => panic!("{error}"),
+            }
+        }
+    }
+    (messages, None, longest)
+}
+
+fn lens() -> impl Strategy<Value = Vec<usize>> {
+    prop::collection::vec(prop_oneof![0usize..300, 300usize..5000], 1..6)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    #[test]
+    fn messages_of_any_fragments_come_whole_however_they_are_read(
+        messages in prop::collection::vec((any::<bool>(), lens()), 1..4),
+        reads in prop::collection::vec(1usize..3000, 1..5),
+        capacity in 256usize..2000,
+    ) {
+        let (mut wire, mut expected) = (Vec::new(), Vec::new());
+        for (is_text, lens) in messages {
+            let kind = if is_text { Kind::Text } else { Kind::Binary };
+            let payload = text(lens.iter().sum()).into_bytes();
+            let (mut rest, mut opcode) = (&payload[..], kind.opcode());
+            for (i, len) in lens.iter().enumerate() {
+                // Characters are cut.
+                let (fragment, behind) = rest.split_at((*len).min(rest.len()));
+                let last = i + 1 == lens.len();
+                let (fin, fragment) =
+                    if last { (Fin::Last, rest) } else { (Fin::More, fragment) };
+                wire.extend(frame(opcode, fin, fragment));
+                wire.extend(frame(Opcode::Ping, Fin::Last, b"between"));
+                (rest, opcode) = (behind, Opcode::Continuation);
+            }
+            expected.push((kind, payload));
+        }
+        let mut inbox = Inbox::with_capacity(capacity);
+        let (received, failure, _) = receive(&mut inbox, &wire, &reads);
+        prop_assert_eq!(failure, None);
+        prop_assert!(received == expected, "other messages than were sent");
+        prop_assert!(inbox.is_idle());
+    }
+
+    // 6455-8.1-01, wherever the bytes are put.
+    #[test]
+    fn a_wrong_byte_fails_at_its_place_however_it_is_read(
+        len in 1000usize..20_000, at: prop::sample::Index,
+        reads in prop::collection::vec(1usize..3000, 1..5),
+    ) {
+        let mut payload = text(len).into_bytes();
+        let at = at.index(payload.len());
+        payload[at] = 0xff;
+        let mut wire = frame(Opcode::Binary, Fin::Last, &[7; 2000]);
+        let head_len = frame(Opcode::Text, Fin::Last, &payload).len() - payload.len();
+        let offset = (wire.len() + head_len + at) as u64;
+        wire.extend(frame(Opcode::Text, Fin::Last, &payload));
+        let (messages, failure, _) = receive(&mut Inbox::with_capacity(256), &wire, &reads);
+        prop_assert_eq!(messages.len(), 1);
+        let failure = failure.map(|failure| (failure.rule(), failure.offset()));
+        prop_assert_eq!(failure, Some((Rule::TextNotUtf8, offset)));
+    }
+}
+
+#[test]
+fn no_more_room_is_lent_than_what_came_of_the_message() {
+    let payload = vec![7; 1 << 20];
+    let mut wire = frame(Opcode::Binary, Fin::Last, &payload);
+    wire.extend(frame(Opcode::Binary, Fin::Last, b"next"));
+    let mut inbox = Inbox::new();
+    let own = inbox.spare().len();
+    let (messages, _, longest) = receive(&mut inbox, &wire, &[usize::MAX]);
+    assert!(messages[0].1 == payload && messages[1].1 == b"next");
+    assert!(longest > 1 << 18, "large reads: {longest}");
+    // A peer that only declares a length gets the usual room.
+    let mut connection = server();
+    let mut declared = Inbox::new();
+    declared.extend(&wire[..4000]);
+    assert_eq!(declared.advance(&mut connection), Ok(Ready::Need));
+    assert!(declared.spare().len() <= own);
+}
+
+/// An inbox, and its connection, in the middle of a long frame of `payload`, with 100 bytes
+/// more read and not looked at.
+fn in_a_long_frame(payload: &[u8]) -> (Inbox, Connection<Server>, Vec<u8>) {
+    let wire = frame(Opcode::Text, Fin::Last, payload);
+    let (mut inbox, mut connection) = (Inbox::with_capacity(256), server());
+    inbox.extend(&wire[..500]);
+    assert_eq!(inbox.advance(&mut connection), Ok(Ready::Need));
+    inbox.spare()[..100].copy_from_slice(&wire[500..600]);
+    inbox.filled(100);
+    (inbox, connection, wire[600..].to_vec())
+}
+
+#[test]
+fn bytes_that_were_read_elsewhere_stand_behind_those_read_ahead() {
+    let payload = text(5000);
+    let (mut inbox, mut connection, rest) = in_a_long_frame(payload.as_bytes());
+    inbox.extend(&rest);
+    assert_eq!(inbox.unread().len(), 100 + rest.len());
+    assert_eq!(inbox.advance(&mut connection), Ok(Ready::Message));
+    assert!(inbox.delivery().is_some_and(
+        |delivery| matches!(delivery, Delivery::Message(message) if message.as_text() == Some(&payload))
+    ));
+}
+
+#[test]
+fn what_is_discarded_is_not_joined_to_anything() {
+    let (mut inbox, _, _) = in_a_long_frame(text(5000).as_bytes());
+    inbox.discard();
+    assert!(inbox.is_idle() && inbox.unread().is_empty());
+    inbox.extend(&frame(Opcode::Text, Fin::Last, b"Hello"));
+    assert_eq!(inbox.advance(&mut server()), Ok(Ready::Message));
+}
+
+#[test]
+fn bytes_of_another_connection_are_not_taken_for_the_message() {
+    let (mut inbox, mut connection, rest) = in_a_long_frame(text(5000).as_bytes());
+    let mut other = server();
+    let mut hello = frame(Opcode::Text, Fin::More, b"Hello");
+    assert!(other.receive(&mut hello).is_ok());
+    // Inside a frame of its own, which takes any bytes.
+    let mut long = frame(Opcode::Continuation, Fin::Last, &[b'x'; 4000]);
+    assert!(other.receive(&mut long[..100]).is_ok());
+    let refused = inbox.advance(&mut other);
+    assert!(
+        matches!(
+            refused,
+            Err(InboxError::Assembly(AssemblyError::OutOfOrder) | InboxError::Failed(_))
+        ),
+        "{refused:?}"
+    );
+    inbox.extend(&rest);
+    assert!(inbox.advance(&mut connection).is_err());
+}
