@@ -7,12 +7,13 @@
 //!
 //! A connection keeps no bytes of the shared buffers: what does not fit together yet is
 //! carried by its [`Carry`], pieces of a message wait in its [`Assembler`], and what its
-//! socket does not take waits in its backlog. An idle connection holds none of these.
+//! socket does not take waits in its [`Backlog`]. An idle connection holds none of these.
+//! A message that was put together is written from there, behind its head.
 //! Deadlines are in a heap, one entry a connection, that is moved only when it comes up.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
-use std::io::{self, Read, Write};
+use std::io::{self, IoSlice, Read, Write};
 use std::net::Shutdown;
 use std::time::{Duration, Instant};
 
@@ -22,7 +23,10 @@ use mio::{Events, Interest, Poll, Token};
 use sansocket::handshake::{
     Accept, HandshakeConfig, HandshakeRule, Incoming, Rejection, ServerHandshake,
 };
-use sansocket::{Assembler, Carry, Config, Connection, Event, Server, Tick, Transmit, Wake};
+use sansocket::{
+    Assembled, Assembler, Carry, Config, Connection, Event, Fin, Message, SendError, Server, Tick,
+    Transmit, Wake,
+};
 use slab::Slab;
 
 fn main() -> io::Result<()> {
@@ -33,7 +37,7 @@ fn main() -> io::Result<()> {
     let mut poll = Poll::new()?;
     poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
     let mut events = Events::with_capacity(1024);
-    let mut buffers = Buffers { read: vec![0; 64 * 1024], write: Vec::new() };
+    let mut buffers = Buffers { read: vec![0; 256 * 1024], write: Vec::new() };
     let mut peers = Slab::new();
     let mut alarms = BinaryHeap::new();
     let start = Instant::now();
@@ -81,7 +85,7 @@ fn attend(
     };
     work(peer);
     peer.pass_time(now);
-    if peer.gone {
+    if peer.wire.gone {
         peers.remove(token.0);
         return;
     }
@@ -105,16 +109,27 @@ struct Buffers {
 
 /// One connection.
 struct Peer {
-    stream: TcpStream,
+    wire: Wire,
     stage: Stage,
-    /// Encoded, and not taken by the socket.
-    backlog: Vec<u8>,
     /// When it is looked at again at the latest.
     alarm: Option<Tick>,
     /// The peer's end is there to be read, behind what came before.
     read_closed: bool,
     half_closed: bool,
+}
+
+/// A socket, and what is on its way there.
+struct Wire {
+    stream: TcpStream,
+    backlog: Option<Box<Backlog>>,
     gone: bool,
+}
+
+/// Encoded, and not taken by the socket.
+#[derive(Default)]
+struct Backlog {
+    bytes: Vec<u8>,
+    written: usize,
 }
 
 enum Stage {
@@ -132,22 +147,15 @@ struct Opening {
 struct Open {
     connection: Connection<Server>,
     carry: Option<Box<Carry>>,
-    assembler: Assembler<Vec<u8>>,
+    assembler: Option<Box<Assembler<Vec<u8>>>>,
 }
 
 impl Peer {
     fn new(stream: TcpStream) -> Self {
         let handshake = ServerHandshake::new(HandshakeConfig::new());
         let stage = Stage::Opening(Box::new(Opening { handshake, head: Vec::new() }));
-        Self {
-            stream,
-            stage,
-            backlog: Vec::new(),
-            alarm: None,
-            read_closed: false,
-            half_closed: false,
-            gone: false,
-        }
+        let wire = Wire { stream, backlog: None, gone: false };
+        Self { wire, stage, alarm: None, read_closed: false, half_closed: false }
     }
 
     fn handle(&mut self, ready: &Readiness, buffers: &mut Buffers) {
@@ -157,8 +165,8 @@ impl Peer {
         }
         // While the peer does not take its echoes, it gets no more: what it sends
         // waits in its own socket.
-        while !self.gone && self.backlog.len() < BACKLOG_MAX {
-            match self.stream.read(&mut buffers.read) {
+        while !self.wire.gone && self.wire.backlog_len() < BACKLOG_MAX {
+            match self.wire.stream.read(&mut buffers.read) {
                 Ok(0) => {
                     self.end();
                     break;
@@ -172,7 +180,7 @@ impl Peer {
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(_) => self.gone = true,
+                Err(_) => self.wire.gone = true,
             }
         }
     }
@@ -190,7 +198,7 @@ impl Peer {
                     Err(rejection) => self.reject(&rejection),
                 }
             }
-            Stage::Open(open) => open.echo(bytes, out),
+            Stage::Open(open) => open.echo(bytes, out, &mut self.wire),
             Stage::Rejected(_) => {}
         }
     }
@@ -198,7 +206,7 @@ impl Peer {
     fn end(&mut self) {
         match &mut self.stage {
             Stage::Open(open) => _ = open.connection.receive_end(),
-            Stage::Opening(..) | Stage::Rejected(_) => self.gone = true,
+            Stage::Opening(..) | Stage::Rejected(_) => self.wire.gone = true,
         }
     }
 
@@ -220,7 +228,7 @@ impl Peer {
             // A failure has queued its Close.
             Stage::Open(open) => _ = open.connection.handle_timeout(now),
             Stage::Rejected(until) => {
-                self.gone |= now >= *until.get_or_insert(now + Duration::from_secs(1));
+                self.wire.gone |= now >= *until.get_or_insert(now + Duration::from_secs(1));
             }
         }
         self.write(&mut Vec::new());
@@ -229,71 +237,131 @@ impl Peer {
     fn reject(&mut self, rejection: &Rejection) {
         let mut answer = vec![0; rejection.response_len()];
         let len = rejection.write(&mut answer).unwrap_or(0);
-        self.backlog.extend_from_slice(&answer[..len]);
+        answer.truncate(len);
+        self.wire.write(&mut answer, &[]);
         self.stage = Stage::Rejected(None);
     }
 
     /// Writes what waits, then `out`, as far as the socket takes it, and does what the
     /// engine wants done then. `out` is empty afterwards.
     fn write(&mut self, out: &mut Vec<u8>) {
-        if !self.backlog.is_empty() {
-            self.backlog.append(out);
-        }
         let step = match &mut self.stage {
-            Stage::Open(open) => {
-                let owed = if self.backlog.is_empty() { &mut *out } else { &mut self.backlog };
-                open.connection.append_transmit(owed)
-            }
+            Stage::Open(open) => open.connection.append_transmit(out),
             Stage::Opening(..) => Transmit::Idle,
             Stage::Rejected(_) => Transmit::HalfClose,
         };
-        let waiting = if self.backlog.is_empty() { &out[..] } else { &self.backlog[..] };
-        let mut written = 0;
-        while written < waiting.len() {
-            match self.stream.write(&waiting[written..]) {
-                Ok(0) => return self.gone = true,
-                Ok(len) => written += len,
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(_) => return self.gone = true,
-            }
-        }
-        let is_all = written == waiting.len();
-        match (is_all, self.backlog.is_empty()) {
-            (true, _) => self.backlog = Vec::new(),
-            (false, true) => self.backlog.extend_from_slice(&out[written..]),
-            (false, false) => _ = self.backlog.drain(..written),
-        }
-        out.clear();
+        self.wire.write(out, &[]);
         match step {
-            Transmit::CloseNow => self.gone = true,
-            Transmit::HalfClose if is_all && !self.half_closed => {
+            Transmit::CloseNow => self.wire.gone = true,
+            Transmit::HalfClose if self.wire.backlog.is_none() && !self.half_closed => {
                 self.half_closed = true;
-                self.gone |= self.stream.shutdown(Shutdown::Write).is_err();
+                self.wire.gone |= self.wire.stream.shutdown(Shutdown::Write).is_err();
             }
             _ => {}
         }
     }
 }
 
+impl Wire {
+    fn backlog_len(&self) -> usize {
+        self.backlog.as_ref().map_or(0, |backlog| backlog.bytes.len() - backlog.written)
+    }
+
+    /// Writes what waits, then `out` and `payload`, as far as the socket takes them. What it
+    /// does not is copied; `out` is empty afterwards.
+    fn write(&mut self, out: &mut Vec<u8>, payload: &[u8]) {
+        let Some(backlog) = &mut self.backlog else {
+            let written = write_all(&mut self.stream, out, payload, &mut self.gone);
+            let of_payload = written.saturating_sub(out.len());
+            let mut rest = out[written.min(out.len())..].to_vec();
+            rest.extend_from_slice(&payload[of_payload..]);
+            if !rest.is_empty() {
+                self.backlog = Some(Box::new(Backlog { bytes: rest, written: 0 }));
+            }
+            return out.clear();
+        };
+        backlog.bytes.append(out);
+        backlog.bytes.extend_from_slice(payload);
+        let waiting = &backlog.bytes[backlog.written..];
+        backlog.written += write_all(&mut self.stream, waiting, &[], &mut self.gone);
+        if backlog.written == backlog.bytes.len() {
+            self.backlog = None;
+        } else if backlog.written > backlog.bytes.len() / 2 {
+            backlog.bytes.drain(..backlog.written);
+            backlog.written = 0;
+        }
+    }
+}
+
+/// Writes as much of `first` and then `second` as the socket takes, and returns how much.
+fn write_all(stream: &mut TcpStream, first: &[u8], second: &[u8], gone: &mut bool) -> usize {
+    let (mut written, len) = (0, first.len() + second.len());
+    while written < len {
+        let (first, second) = match first.get(written..) {
+            Some(first) => (first, second),
+            None => (&[][..], &second[written - first.len()..]),
+        };
+        let result = match second {
+            [] => stream.write(first),
+            second => stream.write_vectored(&[IoSlice::new(first), IoSlice::new(second)]),
+        };
+        match result {
+            Ok(len @ 1..) => written += len,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            _ => {
+                *gone = true;
+                break;
+            }
+        }
+    }
+    written
+}
+
 impl Open {
-    fn echo(&mut self, mut bytes: &mut [u8], out: &mut Vec<u8>) {
-        let mut carry = self.carry.take().unwrap_or_default();
+    fn echo(&mut self, mut bytes: &mut [u8], out: &mut Vec<u8>, wire: &mut Wire) {
+        let Self { connection, carry, assembler } = self;
+        let mut carried = carry.take().unwrap_or_default();
         // A failure ends the loop; its Close is queued, and written like the rest.
-        while let Ok(received) = carry.receive(&mut self.connection, bytes) {
+        while let Ok(received) = carried.receive(connection, bytes) {
             match received.event {
-                Some(Event::Data(data)) => match self.assembler.push(data) {
-                    Ok(whole) => _ = whole.message().map(|m| self.connection.append(m, out)),
-                    Err(error) => _ = self.connection.fail_with(error.close_code()),
+                Some(Event::Data(data)) => match data.into_message() {
+                    Ok(message) => _ = connection.append(message, out),
+                    Err(piece) => {
+                        let assembler = assembler.get_or_insert_with(|| {
+                            Box::new(Assembler::new(Vec::new(), MESSAGE_LEN_MAX))
+                        });
+                        match assembler.push(piece) {
+                            Ok(Assembled::Stored) => {}
+                            Ok(Assembled::InPlace(message) | Assembled::Joined(message)) => {
+                                _ = send_from_there(connection, message, out, wire);
+                            }
+                            Err(error) => _ = connection.fail_with(error.close_code()),
+                        }
+                    }
                 },
                 Some(_) => {}
                 None => break,
             }
-            let _ = self.connection.append_transmit(out); // each Ping its Pong
+            let _ = connection.append_transmit(out); // each Ping its Pong
             bytes = received.rest;
         }
-        self.carry = (!carry.is_empty()).then_some(carry);
+        *carry = (!carried.is_empty()).then_some(carried);
     }
+}
+
+/// Sends a message without a copy, if the socket takes it.
+fn send_from_there(
+    connection: &mut Connection<Server>,
+    message: Message<'_>,
+    out: &mut Vec<u8>,
+    wire: &mut Wire,
+) -> Result<(), SendError> {
+    let len = message.len() as u64;
+    let head = connection.head(message.kind(), Fin::Last, len)?;
+    out.extend_from_slice(head.as_bytes());
+    wire.write(out, message.as_bytes());
+    connection.payload_written(len)
 }
 
 impl Opening {
@@ -314,7 +382,7 @@ impl Opening {
         let open = Open {
             connection: Connection::new(accepted.negotiated(), Server, &Config::new()),
             carry: None,
-            assembler: Assembler::new(Vec::new(), 1 << 20),
+            assembler: None,
         };
         Ok(Some((open, self.head[request.head_len()..].to_vec())))
     }
@@ -322,3 +390,5 @@ impl Opening {
 
 const LISTENER: Token = Token(usize::MAX);
 const BACKLOG_MAX: usize = 1 << 20;
+/// As the engine has it.
+const MESSAGE_LEN_MAX: usize = 1 << 20;
