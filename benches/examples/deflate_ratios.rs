@@ -10,43 +10,69 @@
 //! cargo run --profile bench -p sansocket-benches --features peers --example deflate_ratios
 //! ```
 //!
-//! With arguments it runs one row alone, for a profiler: `ROW LENGTH keep|drop MESSAGES`.
+//! With four arguments it runs one row alone, for a profiler: `ROW LENGTH keep|drop MESSAGES`.
 //! The instructions of a message are the difference of two runs:
 //!
 //! ```text
 //! valgrind --tool=callgrind target/release/examples/deflate_ratios 'inbox, text' 1024 keep 2000
 //! ```
 
-use std::env;
+use std::fs;
 use std::hint::black_box;
-use std::time::{Duration, Instant};
+use std::path::PathBuf;
+use std::time::Instant;
 
+use clap::Parser;
 use sansocket_benches::deflate::{ContextTakeover, Row, corpus, rows};
+use sansocket_benches::line;
 
 const LENS: [usize; 3] = [128, 1024, 16 * 1024];
 const CONTEXTS: [ContextTakeover; 2] = [ContextTakeover::Keep, ContextTakeover::Drop];
 
-fn main() {
-    let args: Vec<_> = env::args().skip(1).collect();
-    match &args[..] {
-        [] => {
-            for context in CONTEXTS {
-                LENS.into_iter().for_each(|len| compare(len, context));
-            }
-        }
-        [row, len, context, count] => {
-            let context = match &context[..] {
-                "keep" => ContextTakeover::Keep,
-                _ => ContextTakeover::Drop,
-            };
-            repeat(row, number(len), context, number(count));
-        }
-        _ => panic!("nothing, or ROW LENGTH keep|drop MESSAGES"),
+/// The rows of the bench `deflate` side by side.
+#[derive(Parser)]
+struct Args {
+    /// A row that runs alone
+    #[arg(requires = "count")]
+    row: Option<String>,
+    /// The length of its messages
+    len: Option<usize>,
+    /// `keep` or `drop`
+    #[arg(value_parser = context)]
+    context: Option<ContextTakeover>,
+    /// How many messages
+    count: Option<usize>,
+    /// How long to measure for a table
+    #[arg(long, default_value_t = 10.0)]
+    seconds: f64,
+    /// Writes there, too: an object for each row of each table, one a line
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+}
+
+fn context(arg: &str) -> Result<ContextTakeover, &'static str> {
+    match arg {
+        "keep" => Ok(ContextTakeover::Keep),
+        "drop" => Ok(ContextTakeover::Drop),
+        _ => Err("`keep` or `drop`"),
     }
 }
 
-fn number(arg: &str) -> usize {
-    arg.parse().expect("a number")
+fn main() {
+    let args = Args::parse();
+    if let (Some(row), Some(len), Some(context), Some(count)) =
+        (&args.row, args.len, args.context, args.count)
+    {
+        repeat(row, len, context, count);
+        return;
+    }
+    let mut lines = String::new();
+    for context in CONTEXTS {
+        LENS.into_iter().for_each(|len| lines += &compare(len, context, args.seconds));
+    }
+    if let Some(file) = args.json {
+        fs::write(file, lines).expect("a file that can be written");
+    }
 }
 
 /// Runs one row.
@@ -57,8 +83,8 @@ fn repeat(name: &str, len: usize, context: ContextTakeover, count: usize) {
     time(&mut *row, (0..count).map(|index| index % corpus.len()));
 }
 
-/// Prints a table.
-fn compare(len: usize, context: ContextTakeover) {
+/// Prints a table, and returns it as lines of JSON.
+fn compare(len: usize, context: ContextTakeover, seconds: f64) -> String {
     let corpus = corpus(len);
     let mut rows = rows(&corpus, context);
     let mut wire_lens = vec![0; rows.len()];
@@ -72,7 +98,7 @@ fn compare(len: usize, context: ContextTakeover) {
     let batch = (16 * 1024 / len).clamp(4, 64);
     let mut rounds: Vec<Vec<Times>> = Vec::new();
     let start = Instant::now();
-    while start.elapsed() < TIME {
+    while start.elapsed().as_secs_f64() < seconds {
         let round = rounds.len();
         let mut times: Vec<_> = rows.iter().map(|_| Times::default()).collect();
         for turn in 0..rows.len() {
@@ -87,18 +113,30 @@ fn compare(len: usize, context: ContextTakeover) {
     println!("\n{len} B, context: {context:?}; {} rounds of {batch} messages", rounds.len());
     print!("{:30} {:>8} {:>8} {:>8}", "", "ns", "send", "receive");
     println!(" {:>7} {:>7} {:>7} {:>8}", "ratio", "send", "receive", "on wire");
+    let case = match context {
+        ContextTakeover::Keep => "context kept",
+        ContextTakeover::Drop => "dropped",
+    };
+    let mut lines = String::new();
     for (column, (name, _)) in rows.iter().enumerate() {
+        let ns = PARTS.map(|part| {
+            median(rounds.iter().map(|round| part(&round[column]))) * 1e9 / batch as f64
+        });
+        let ratios = PARTS
+            .map(|part| median(rounds.iter().map(|round| part(&round[column]) / part(&round[0]))));
+        let wire_len = wire_lens[column] as f64 / corpus.len() as f64;
+
         print!("{name:30}");
-        for part in [Times::both, Times::send, Times::receive] {
-            let seconds = median(rounds.iter().map(|round| part(&round[column])));
-            print!(" {:8.0}", seconds * 1e9 / batch as f64);
-        }
-        for part in [Times::both, Times::send, Times::receive] {
-            let ratios = rounds.iter().map(|round| part(&round[column]) / part(&round[0]));
-            print!(" {:7.3}", median(ratios));
-        }
-        println!(" {:8.1}", wire_lens[column] as f64 / corpus.len() as f64);
+        ns.iter().for_each(|ns| print!(" {ns:8.0}"));
+        ratios.iter().for_each(|ratio| print!(" {ratio:7.3}"));
+        println!(" {wire_len:8.1}");
+        let [ns, send_ns, receive_ns] = ns;
+        let figures =
+            [("bytes", len as f64), ("ns", ns), ("send_ns", send_ns), ("receive_ns", receive_ns)];
+        let names = [("table", "deflate"), ("case", case), ("row", name)];
+        lines += &line(&names, &figures, [(rows[0].0, ratios[0])]);
     }
+    lines
 }
 
 /// Sends all messages once. Returns their length on the wire.
@@ -137,6 +175,9 @@ impl Times {
     }
 }
 
+/// A message there and back, and each way.
+const PARTS: [fn(&Times) -> f64; 3] = [Times::both, Times::send, Times::receive];
+
 fn time(row: &mut dyn Row, indices: impl Iterator<Item = usize>) -> Times {
     let mut times = Times::default();
     for index in indices {
@@ -158,6 +199,3 @@ fn median(values: impl Iterator<Item = f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     values[values.len() / 2]
 }
-
-/// How long to measure for a table.
-const TIME: Duration = Duration::from_secs(10);

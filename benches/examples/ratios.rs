@@ -1,6 +1,6 @@
-//! Masking, receiving and sending side by side: the rows of the benches of these names,
-//! as Markdown tables of nanoseconds and of ratios. The floor of a ratio is the first row
-//! of its table.
+//! Masking, receiving, sending and the opening handshake side by side: the rows of the
+//! benches of these names, as Markdown tables of nanoseconds and of ratios. The floor of a
+//! ratio is the first row of its table.
 //!
 //! Each round gives every row a millisecond, one row after the other, and divides
 //! ours by a peer's time in the same round; shown is the median of the rounds. What else
@@ -10,63 +10,105 @@
 //! cargo run --profile bench -p sansocket-benches --features peers --example ratios
 //! ```
 //!
-//! `mask`, `receive` or `send` behind it gives that table alone. Four arguments run one
-//! row alone, for a profiler: `TABLE CASE ROW RUNS`. The instructions of a run are the
-//! difference of two such:
+//! The name of a table behind it gives that table alone; `sweep` and `inflate` are given
+//! only so. Four arguments run one row alone, for a profiler: `TABLE CASE ROW RUNS`. The
+//! instructions of a run are the difference of two such:
 //!
 //! ```text
 //! valgrind --tool=callgrind target/release/examples/ratios receive '1 KiB text' 'sansocket, Inbox' 100
 //! ```
 
-use std::env;
+use std::fs;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use sansocket_benches::{Case, Entry, Row, Standing, masking, receive, send};
+use clap::Parser;
+use sansocket_benches::{Case, Entry, Row, Standing, line};
+use sansocket_benches::{deflate::inflaters, handshake, masking, receive, send, sweep};
+
+/// The rows of the benches side by side.
+#[derive(Parser)]
+struct Args {
+    /// One of the tables: mask, receive, send, handshake, inflate, sweep. All but the last
+    /// two, if it is missing
+    table: Option<String>,
+    /// One of its cases, of which one row runs alone
+    #[arg(requires = "runs")]
+    case: Option<String>,
+    /// One of the rows
+    row: Option<String>,
+    /// How often it runs
+    runs: Option<usize>,
+    /// How often the rows are made, and then measured in 41 rounds
+    #[arg(long, value_name = "COUNT", default_value_t = 5)]
+    sittings: usize,
+    /// Writes there, too: an object for each row of each case, one a line
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+}
 
 /// The name of a table, and what makes its cases.
 type Table = (&'static str, fn() -> Vec<Case>);
 
-const TABLES: [Table; 3] =
-    [("mask", masking::cases), ("receive", receive::cases), ("send", send::cases)];
+const TABLES: [Table; 6] = [
+    ("mask", masking::cases),
+    ("receive", receive::cases),
+    ("send", send::cases),
+    ("handshake", handshake::cases),
+    ("inflate", inflaters::cases),
+    ("sweep", sweep),
+];
+
+/// Those after them are seldom wanted.
+const USUAL: usize = 4;
 
 fn main() {
-    let args: Vec<_> = env::args().skip(1).collect();
-    match &args[..] {
-        [] => TABLES.into_iter().for_each(|(name, _)| table(name)),
-        [name] => table(name),
-        [name, case, row, runs] => {
-            let case = cases(name).into_iter().find(|found| found.name == *case);
-            let rows = case.expect("the name of a case").rows;
-            let row = rows.into_iter().find(|found| found.name == row);
-            let runs = runs.parse().expect("a number");
-            row.expect("the name of a row").row.run(runs);
+    let args = Args::parse();
+    let tables = match &args.table {
+        None => TABLES[..USUAL].to_vec(),
+        Some(name) => {
+            let found = TABLES.into_iter().find(|(table, _)| table == name);
+            vec![found.expect("the name of a table")]
         }
-        _ => panic!("nothing, or TABLE, or TABLE CASE ROW RUNS"),
+    };
+    if let (Some(case), Some(row), Some(runs)) = (&args.case, &args.row, args.runs) {
+        let case = tables[0].1().into_iter().find(|found| found.name == *case);
+        let rows = case.expect("the name of a case").rows;
+        let row = rows.into_iter().find(|found| found.name == row);
+        row.expect("the name of a row").row.run(runs);
+        return;
+    }
+    let mut lines = String::new();
+    for (name, make) in tables {
+        let cases = measure(make, args.sittings);
+        print(name, &cases);
+        lines.extend(cases.iter().flat_map(|case| case.lines(name)));
+    }
+    if let Some(file) = args.json {
+        fs::write(file, lines).expect("a file that can be written");
     }
 }
 
-fn cases(name: &str) -> Vec<Case> {
-    let found = TABLES.into_iter().find(|(table, _)| *table == name);
-    let (_, cases) = found.expect("the name of a table");
-    cases()
+fn measure(make: fn() -> Vec<Case>, sittings: usize) -> Vec<Measured> {
+    let mut cases: Vec<Measured> = make().iter().map(Measured::new).collect();
+    for _ in 0..sittings {
+        // The cases are made anew: where the memory of a row happens to lie may make it
+        // faster than another.
+        cases.iter_mut().zip(make()).for_each(|(case, rows)| case.measure(rows));
+    }
+    cases
 }
 
 /// Prints a table of times and one of ratios.
-fn table(name: &str) {
-    let mut cases: Vec<Measured> = cases(name).iter().map(Measured::new).collect();
-    for _ in 0..SITTINGS {
-        // The cases are made anew: where the memory of a row happens to lie may make it
-        // faster than another.
-        cases.iter_mut().zip(self::cases(name)).for_each(|(case, rows)| case.measure(rows));
-    }
-
-    println!("\n## {name}: ns per message, medians of {} rounds\n", SITTINGS * ROUNDS);
+fn print(name: &str, cases: &[Measured]) {
+    let rounds = cases[0].rounds.len();
+    println!("\n## {name}: ns per message, medians of {rounds} rounds\n");
     print!("| |");
     cases.iter().for_each(|case| print!(" {} |", case.name));
     println!("\n|---|{}", "---:|".repeat(cases.len()));
-    for row in names(&cases, |_| true) {
+    for row in names(cases, |_| true) {
         print!("| {row} |");
-        for case in &cases {
+        for case in cases {
             match case.rows.iter().position(|(name, _)| *name == row) {
                 Some(row) => print!(" {} |", nanoseconds(case.median(row))),
                 None => print!(" |"),
@@ -76,11 +118,11 @@ fn table(name: &str) {
     }
 
     println!("\n## {name}: ours, as ratios\n");
-    let lesser = names(&cases, |standing| standing == Standing::Lesser);
+    let lesser = names(cases, |standing| standing == Standing::Lesser);
     print!("| | row | to the floor | to the best peer | |");
     lesser.iter().for_each(|name| print!(" to {name} |"));
     println!("\n|---|---|---:|---:|---|{}", "---:|".repeat(lesser.len()));
-    for case in &cases {
+    for case in cases {
         for ours in case.of(Standing::Ours) {
             print!("| {} | {} | {:.2} |", case.name, case.rows[ours].0, case.ratio(ours, 0));
             match case.best_peer() {
@@ -116,6 +158,8 @@ fn nanoseconds(seconds: f64) -> String {
 /// A case, and the times of its rows.
 struct Measured {
     name: String,
+    /// Of payload, per message.
+    bytes: f64,
     rows: Vec<(&'static str, Standing)>,
     /// By round and row, in seconds per message.
     rounds: Vec<Vec<f64>>,
@@ -124,7 +168,8 @@ struct Measured {
 impl Measured {
     fn new(case: &Case) -> Self {
         let rows = case.rows.iter().map(|entry| (entry.name, entry.standing)).collect();
-        Self { name: case.name.clone(), rows, rounds: Vec::new() }
+        let bytes = case.bytes as f64 / case.messages as f64;
+        Self { name: case.name.clone(), bytes, rows, rounds: Vec::new() }
     }
 
     fn measure(&mut self, mut case: Case) {
@@ -141,6 +186,19 @@ impl Measured {
             }
             self.rounds.push(times);
         }
+    }
+
+    /// Each row as a line of JSON. Its ratios are to all rows that are not ours.
+    fn lines(&self, table: &str) -> impl Iterator<Item = String> {
+        self.rows.iter().enumerate().map(move |(row, (name, standing))| {
+            let standing = format!("{standing:?}");
+            let others = (0..self.rows.len()).filter(|to| self.rows[*to].1 != Standing::Ours);
+            line(
+                &[("table", table), ("case", &self.name), ("row", name), ("standing", &standing)],
+                &[("bytes", self.bytes), ("ns", self.median(row) * 1e9)],
+                others.map(|to| (self.rows[to].0, self.ratio(row, to))),
+            )
+        })
     }
 
     fn of(&self, standing: Standing) -> impl Iterator<Item = usize> {
@@ -183,10 +241,7 @@ fn median(values: impl Iterator<Item = f64>) -> f64 {
     values[values.len() / 2]
 }
 
-/// How often the rows are made.
-const SITTINGS: usize = 5;
-
-/// How often each is measured then.
+/// How often each is measured in a sitting.
 const ROUNDS: usize = 41;
 
 /// A row's part of a round, and at most twice that: shorter than what a scheduler gives

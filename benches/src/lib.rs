@@ -5,6 +5,8 @@
 //! its baseline; nanoseconds are of this machine and this day.
 
 pub mod deflate;
+pub mod handshake;
+pub mod load;
 pub mod masking;
 #[cfg(feature = "peers")]
 mod memory;
@@ -12,7 +14,7 @@ pub mod receive;
 mod rows;
 pub mod send;
 
-pub use rows::{Case, Entry, Row, Standing};
+pub use rows::{Case, Entry, Row, Standing, line};
 
 use sansocket::frame::{self, FrameHeader, HEADER_LEN_MAX};
 use sansocket::mask::Key;
@@ -20,6 +22,25 @@ use sansocket::{ChaChaKeys, Client, Config, Connection, Fin, MaskKeys, Negotiate
 
 /// A masking key without a pattern.
 pub const KEY: Key = [0x37, 0xfa, 0x21, 0x3d];
+
+/// One kind of traffic at each size: binary messages received and sent.
+pub fn sweep() -> Vec<Case> {
+    receive::sweep().chain(send::sweep()).collect()
+}
+
+/// The sizes of a sweep.
+const SWEEP: [(&str, usize); 10] = [
+    ("16 B", 16),
+    ("64 B", 64),
+    ("125 B", 125),
+    ("256 B", 256),
+    ("1 KiB", 1024),
+    ("4 KiB", 4 * 1024),
+    ("16 KiB", 16 * 1024),
+    ("64 KiB", 64 * 1024),
+    ("256 KiB", 256 * 1024),
+    ("1 MiB", 1024 * 1024),
+];
 
 /// `len` bytes of English: all ASCII.
 pub fn ascii(len: usize) -> Vec<u8> {

@@ -1,5 +1,7 @@
 //! Cases and their rows: what is measured side by side.
 
+use std::fmt::{self, Write};
+
 /// The same work, done by each row.
 pub struct Case {
     /// What the work is.
@@ -59,4 +61,24 @@ impl Entry {
     pub(crate) fn lesser(name: &'static str, row: impl Row + 'static) -> Self {
         Self { name, standing: Standing::Lesser, row: Box::new(row) }
     }
+}
+
+/// A row's results as a line of JSON: what it is, what was measured, and beside what it
+/// was how many times as much.
+pub fn line<'a>(
+    names: &[(&str, &str)],
+    figures: &[(&str, f64)],
+    ratios: impl IntoIterator<Item = (&'a str, f64)>,
+) -> String {
+    let mut line = String::from("{");
+    names.iter().for_each(|(name, value)| put(&mut line, name, format_args!("{value:?}")));
+    figures.iter().for_each(|(name, value)| put(&mut line, name, format_args!("{value:.3}")));
+    line.push_str("\"ratios\":{");
+    ratios.into_iter().for_each(|(name, ratio)| put(&mut line, name, format_args!("{ratio:.4}")));
+    line.truncate(line.trim_end_matches(',').len());
+    line + "}}\n"
+}
+
+fn put(line: &mut String, name: &str, value: fmt::Arguments<'_>) {
+    write!(line, "{name:?}:{value},").expect("a string takes all");
 }

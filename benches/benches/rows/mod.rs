@@ -1,4 +1,4 @@
-//! What the benches of masking, receiving and sending have in common.
+//! What the benches of handshakes, masking, receiving and sending have in common.
 
 use std::time::Instant;
 

@@ -6,6 +6,7 @@
 //! library, which is the same one below all rows: zlib-rs.
 
 mod engine;
+pub mod inflaters;
 #[cfg(feature = "peers")]
 mod peers;
 mod raw;

@@ -65,7 +65,7 @@ impl Row for Raw {
     }
 }
 
-fn moved(before: u64, after: u64) -> usize {
+pub(super) fn moved(before: u64, after: u64) -> usize {
     usize::try_from(after - before).expect("a message in memory")
 }
 

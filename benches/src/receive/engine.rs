@@ -71,6 +71,11 @@ impl Boxes {
     pub(super) fn new(room: usize) -> Self {
         Self { server: connection(Server), inbox: Inbox::with_capacity(room) }
     }
+
+    /// With the inbox that one gets without asking: messages of 16 KiB fit.
+    pub(super) fn usual() -> Self {
+        Self { server: connection(Server), inbox: Inbox::new() }
+    }
 }
 
 impl Engine for Boxes {

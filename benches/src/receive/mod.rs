@@ -20,7 +20,7 @@ use sansocket::frame::HEADER_LEN_MAX;
 use sansocket::{Fin, Kind, Opcode};
 
 use crate::rows::{Case, Entry, Row};
-use crate::{Dice, ascii, binary, masked_frame, mixed};
+use crate::{Dice, SWEEP, ascii, binary, masked_frame, mixed};
 use engine::{Boxes, Chunks, Copied, InPlace};
 
 /// The usual kinds of traffic, and a mixture.
@@ -44,15 +44,24 @@ pub fn cases() -> Vec<Case> {
     wholes.chain(fragmented).chain([mixture]).map(|(name, traffic)| case(name, traffic)).collect()
 }
 
+/// Binary messages of each size.
+pub(crate) fn sweep() -> impl Iterator<Item = Case> {
+    SWEEP.into_iter().map(|(name, len)| {
+        let count = (32 * KIB / len).clamp(1, 1024);
+        let traffic = Traffic::whole(vec![(Kind::Binary, binary(len)); count]);
+        case(&format!("receive, {name}"), traffic)
+    })
+}
+
 fn case(name: &str, traffic: Traffic) -> Case {
     let traffic = Rc::new(traffic);
-    let (room, part) = (traffic.room(), READ_LEN_SMALL);
+    let room = traffic.room();
     let rows = vec![
         Entry::floor("header and mask", Measured::new(&traffic, InPlace::new(&traffic))),
         Entry::floor("memcpy", Measured::new(&traffic, Copied::new(&traffic))),
         Entry::ours("sansocket, chunks", Measured::checked(&traffic, Chunks::new(room))),
         Entry::ours("sansocket, Inbox", Measured::checked(&traffic, Boxes::new(room))),
-        Entry::ours("sansocket, Inbox of 16 KiB", Measured::checked(&traffic, Boxes::new(part))),
+        Entry::ours("sansocket, Inbox of 16 KiB", Measured::checked(&traffic, Boxes::usual())),
     ];
     #[cfg(feature = "peers")]
     let rows = rows.into_iter().chain(peers::rows(&traffic)).collect();
@@ -170,6 +179,3 @@ const KIB: usize = 1024;
 
 /// How much a read may bring: as `tungstenite` has it by itself.
 const READ_LEN: usize = 128 * KIB;
-
-/// A buffer that many connections could afford.
-const READ_LEN_SMALL: usize = 16 * KIB;

@@ -1,6 +1,5 @@
 //! Our own rows, and the floor.
 
-// Of pointers to slices, since a slice itself would go through memory.
 use std::hint::black_box;
 
 use sansocket::{Connection, Fin, FrameHead, Kind, Role};
@@ -25,7 +24,7 @@ impl<R: Role> Send<R> {
 
 impl<R: Role> Engine for Send<R> {
     fn send(&mut self) {
-        let (payload, out) = (*black_box(&self.payload), black_box::<&mut Vec<u8>>(&mut self.out));
+        let (payload, out) = unknown(&self.payload, &mut self.out);
         self.len = self.connection.send(payload, out).expect("open");
     }
 
@@ -50,7 +49,7 @@ impl<R: Role> Append<R> {
 
 impl<R: Role> Engine for Append<R> {
     fn send(&mut self) {
-        let (payload, out) = (*black_box(&self.payload), black_box::<&mut Vec<u8>>(&mut self.out));
+        let (payload, out) = unknown(&self.payload, &mut self.out);
         out.clear();
         self.connection.append(payload, out).expect("open");
     }
@@ -79,7 +78,7 @@ impl<R: Role> Head<R> {
     #[inline]
     fn head(&mut self) -> FrameHead {
         let len = self.payload.len() as u64;
-        let (payload, out) = (*black_box(&self.payload), black_box::<&mut Vec<u8>>(&mut self.out));
+        let (payload, out) = unknown(&self.payload, &mut self.out);
         out.copy_from_slice(payload);
         let mut head = self.connection.head(Kind::Binary, Fin::Last, len).expect("open");
         head.mask(out);
@@ -114,7 +113,15 @@ impl Copied {
 impl Row for Copied {
     fn run(&mut self, times: usize) {
         for _ in 0..times {
-            black_box::<&mut Vec<u8>>(&mut self.out).copy_from_slice(black_box(&self.payload));
+            let (payload, out) = unknown(&self.payload, &mut self.out);
+            out.copy_from_slice(payload);
         }
     }
+}
+
+/// The same, and the compiler knows nothing of them. Pointers to slices are hidden from it and
+/// not the slices, which would go through memory.
+#[inline]
+fn unknown<'o>(payload: &&'static [u8], out: &'o mut Vec<u8>) -> (&'static [u8], &'o mut Vec<u8>) {
+    (*black_box(payload), black_box(out))
 }

@@ -16,16 +16,24 @@ mod peers;
 use sansocket::{Client, Connection, Event, Role, Server};
 
 use crate::rows::{Case, Entry, Row};
-use crate::{Dice, binary, client, connection};
+use crate::{Dice, SWEEP, binary, client, connection};
 use engine::{Append, Copied, Head, Send};
 
 /// Each role and length.
 pub fn cases() -> Vec<Case> {
-    let server = LENS.into_iter().map(|(name, len)| {
+    of(&LENS).collect()
+}
+
+pub(crate) fn sweep() -> impl Iterator<Item = Case> {
+    of(&SWEEP)
+}
+
+fn of(lens: &'static [(&str, usize)]) -> impl Iterator<Item = Case> {
+    let server = lens.iter().map(|&(name, len)| {
         let payload = payload(len);
         case(format!("server, {name}"), payload, || Server, check_server)
     });
-    let client = LENS.into_iter().map(|(name, len)| {
+    let client = lens.iter().map(|&(name, len)| {
         let payload = payload(len);
         let mut case = case(format!("client, {name}"), payload, client, check_client);
         let connection = connection(Client::new(Dice::new()));
@@ -33,7 +41,7 @@ pub fn cases() -> Vec<Case> {
         case.rows.push(Entry::ours("sansocket, send, other keys", row));
         case
     });
-    server.chain(client).collect()
+    server.chain(client)
 }
 
 /// The same memory for all rows of a case: where it lies makes a difference. It is never
