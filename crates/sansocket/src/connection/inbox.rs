@@ -10,6 +10,7 @@ use crate::connection::Connection;
 use crate::connection::event::{Event, Received};
 use crate::connection::obligation::Obligation;
 use crate::connection::receive::ReceiveHalf;
+use crate::connection::short;
 use crate::error::Failure;
 use crate::extension::Extension;
 use crate::frame::HEADER_LEN_MAX;
@@ -274,6 +275,9 @@ impl Inbox {
         &mut self,
         connection: &mut Connection<R, X>,
     ) -> Result<Ready, InboxError> {
+        if self.decode_short(connection) {
+            return Ok(Ready::Message);
+        }
         let ready = self.advance_by(connection);
         if let Err(InboxError::Assembly(error)) = ready {
             connection.fail_with(error.close_code());
@@ -293,6 +297,9 @@ impl Inbox {
         half: &mut ReceiveHalf<R, X>,
         mut owed: impl FnMut(Obligation),
     ) -> Result<Ready, InboxError> {
+        if self.decode_short(&mut Half(half, &mut owed)) {
+            return Ok(Ready::Message);
+        }
         let ready = self.advance_by(&mut Half(half, &mut owed));
         if let Err(InboxError::Assembly(error)) = ready {
             half.fail_with(error.close_code(), owed);
@@ -330,7 +337,7 @@ impl Inbox {
         self.decode_piece(&mut Half(half, owed))
     }
 
-    #[inline]
+    #[inline(never)]
     fn advance_by(&mut self, source: &mut impl Source) -> Result<Ready, InboxError> {
         if self.pieces {
             return Err(InboxError::PiecesUnderWay);
@@ -369,6 +376,23 @@ impl Inbox {
             Assembled::Joined(_) => Found::Joined(kind),
         };
         Ok(true)
+    }
+
+    /// A short message, if that is what comes next: most are.
+    #[inline]
+    fn decode_short(&mut self, source: &mut impl Source) -> bool {
+        if self.pieces || self.compressed.is_some() {
+            return false;
+        }
+        let Range { start, end } = self.unread.clone();
+        let Some((kind, len)) = source.receive_short(&mut self.bytes[start..end]) else {
+            return false;
+        };
+        self.found = Found::InPlace(kind, Buffer::Read);
+        self.place = start + source.short_head_len()..start + len;
+        self.unread.start = start + len;
+        self.frames += 1;
+        true
     }
 
     /// The bytes that were read to where they belong: the next of the message under way,
@@ -515,7 +539,18 @@ impl Inbox {
 
     /// What the last [`advance`](Self::advance) found; `None` if it was nothing, or
     /// the inbox was read into since.
+    #[inline]
     pub fn delivery(&self) -> Option<Delivery<'_>> {
+        match self.found {
+            Found::InPlace(kind, Buffer::Read) => {
+                let message = Message::from_checked(kind, &self.bytes[self.place.clone()]);
+                Some(Delivery::Message(message))
+            }
+            _ => self.rarer_delivery(),
+        }
+    }
+
+    fn rarer_delivery(&self) -> Option<Delivery<'_>> {
         let bytes = |buffer| match buffer {
             Buffer::Read => &self.bytes[self.place.clone()],
             Buffer::Inflated => &self.inflated[self.place.clone()],
@@ -554,6 +589,10 @@ impl Default for Inbox {
 trait Source {
     fn message_len_max(&self) -> u64;
 
+    fn short_head_len(&self) -> usize;
+
+    fn receive_short(&mut self, buf: &mut [u8]) -> Option<(Kind, usize)>;
+
     fn receive<'b>(&mut self, buf: &'b mut [u8]) -> Result<Received<'b>, Failure>;
 
     fn inflate<'o>(
@@ -566,6 +605,16 @@ trait Source {
 impl<R: Role, X: Extension> Source for Connection<R, X> {
     fn message_len_max(&self) -> u64 {
         self.message_len_max()
+    }
+
+    #[inline]
+    fn short_head_len(&self) -> usize {
+        short::head_len::<R>()
+    }
+
+    #[inline(always)]
+    fn receive_short(&mut self, buf: &mut [u8]) -> Option<(Kind, usize)> {
+        self.receive_short(buf)
     }
 
     #[inline]
@@ -588,6 +637,16 @@ struct Half<'h, R, X: Extension, F>(&'h mut ReceiveHalf<R, X>, F);
 impl<R: Role, X: Extension, F: FnMut(Obligation)> Source for Half<'_, R, X, F> {
     fn message_len_max(&self) -> u64 {
         self.0.message_len_max()
+    }
+
+    #[inline]
+    fn short_head_len(&self) -> usize {
+        short::head_len::<R>()
+    }
+
+    #[inline(always)]
+    fn receive_short(&mut self, buf: &mut [u8]) -> Option<(Kind, usize)> {
+        self.0.receive_short(buf)
     }
 
     #[inline]

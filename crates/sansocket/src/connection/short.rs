@@ -32,7 +32,7 @@ pub(super) fn find<R: Role>(buf: &[u8], end: u8) -> Option<(Kind, usize)> {
 
 /// Unmasks the payload of `frame`, and checks it if it is text. Where that fails the
 /// frame is as it was.
-#[inline]
+#[inline(always)]
 pub(super) fn unmask<R: Role>(kind: Kind, frame: &mut [u8]) -> bool {
     let Some((head, payload)) = frame.split_at_mut_checked(head_len::<R>()) else {
         return false;
