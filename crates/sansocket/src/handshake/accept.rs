@@ -184,7 +184,7 @@ impl<A: AgreedExtensions> Accepted<'_, Upgrade, A> {
     fn put(&self, writer: &mut Writer<'_>) {
         put_status_line(writer, self.status());
         for (name, value) in self.fields() {
-            writer.put_field(name, value);
+            writer.put_text_field(name, value);
         }
         writer.put(b"\r\n");
     }

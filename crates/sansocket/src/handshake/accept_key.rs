@@ -100,6 +100,7 @@ pub(crate) fn is_key(key: &[u8]) -> bool {
 mod tests {
     use super::*;
 
+    // 6455-4.1-27
     #[test]
     fn a_nonce_makes_a_valid_key() {
         let key = Key::from_nonce(*b"the sample nonce");

@@ -11,26 +11,27 @@ use super::accept_key::{AcceptKey, accept_key, is_key};
 use super::config::HandshakeConfig;
 use super::negotiate::{EXTENSIONS_FIELD, check_subprotocols};
 use super::origin::Origin;
-use super::rejection::HandshakeRule;
+use super::rejection::{HandshakeRule, Rejection};
 use super::request::{Plain, Request, Upgrade};
 use super::server::Incoming;
 use crate::http::{ExtensionList, Fields, RequestLine, Single, is_token};
 use crate::uri::Authority;
 
-/// Judges a request whose form is right.
+/// Judges a request whose form is right. Gives what `receive` gives, so that
+/// the fields, which are 2 KiB, are copied into it and no further.
 pub(super) fn judge<'b>(
     line: RequestLine<'b>,
-    fields: Fields<'b>,
+    fields: &Fields<'b>,
     head_len: usize,
     config: &HandshakeConfig<'_>,
-) -> Result<Incoming<'b>, HandshakeRule> {
+) -> Result<Incoming<'b>, Rejection> {
     let RequestLine { target, authority, resource } = line;
-    let host = check_host(&fields)?;
+    let host = check_host(fields)?;
     // RFC 9112 §3.2.2: an absolute target overrules Host, which must still be
     // there and be well-formed.
     let authority = authority.unwrap_or(host);
-    check_no_body(&fields)?;
-    if !asks_for_websocket(&fields)? {
+    check_no_body(fields)?;
+    if !asks_for_websocket(fields)? {
         let opening = Plain { _private: () };
         let origin = None;
         return Ok(Incoming::Plain(Request {
@@ -38,21 +39,21 @@ pub(super) fn judge<'b>(
             resource,
             authority,
             origin,
-            fields,
+            fields: *fields,
             head_len,
             opening,
         }));
     }
-    check_connection(&fields)?;
-    check_version(&fields, HandshakeRule::VersionUnsupported)?;
-    let opening = Upgrade { accept_key: check_key(&fields)? };
-    let origin = check_offer(&fields, &authority, config)?;
+    check_connection(fields)?;
+    check_version(fields, HandshakeRule::VersionUnsupported)?;
+    let opening = Upgrade { accept_key: check_key(fields)? };
+    let origin = check_offer(fields, &authority, config)?;
     Ok(Incoming::Upgrade(Request {
         target,
         resource,
         authority,
         origin,
-        fields,
+        fields: *fields,
         head_len,
         opening,
     }))
@@ -99,10 +100,8 @@ pub(super) fn check_no_body(fields: &Fields<'_>) -> Result<(), HandshakeRule> {
 /// §4.2.1, item 3: `Upgrade` is a list of protocols, and may name others too
 /// (RFC 9110 section 7.8).
 fn asks_for_websocket(fields: &Fields<'_>) -> Result<bool, HandshakeRule> {
-    if !fields.elements("Upgrade").all(is_protocol) {
-        return Err(HandshakeRule::UpgradeMalformed);
-    }
-    Ok(lists_token(fields, "Upgrade", b"websocket"))
+    find_in_list(fields, "Upgrade", b"websocket", is_protocol)
+        .ok_or(HandshakeRule::UpgradeMalformed)
 }
 
 /// `token [ "/" token ]` of RFC 9110 section 7.8.
@@ -113,13 +112,10 @@ fn is_protocol(element: &[u8]) -> bool {
 
 /// §4.2.1, item 4.
 fn check_connection(fields: &Fields<'_>) -> Result<(), HandshakeRule> {
-    if !fields.elements("Connection").all(is_token) {
-        return Err(HandshakeRule::ConnectionMalformed);
-    }
-    if lists_token(fields, "Connection", b"upgrade") {
-        Ok(())
-    } else {
-        Err(HandshakeRule::ConnectionMissing)
+    match find_in_list(fields, "Connection", b"upgrade", is_token) {
+        Some(true) => Ok(()),
+        Some(false) => Err(HandshakeRule::ConnectionMissing),
+        None => Err(HandshakeRule::ConnectionMalformed),
     }
 }
 
@@ -145,6 +141,18 @@ fn check_key(fields: &Fields<'_>) -> Result<AcceptKey, HandshakeRule> {
         Single::Once(key) if is_key(key) => Ok(accept_key(key)),
         Single::Once(_) => Err(HandshakeRule::KeyMalformed),
     }
+}
+
+/// As [`lists_token`]; `None` if an element is malformed, before or behind it.
+fn find_in_list(
+    fields: &Fields<'_>,
+    name: &str,
+    token: &[u8],
+    is_element: fn(&[u8]) -> bool,
+) -> Option<bool> {
+    fields.elements(name).try_fold(false, |found, element| {
+        is_element(element).then(|| found || element.eq_ignore_ascii_case(token))
+    })
 }
 
 /// Whether the list in the fields called `name` has `token`, without regard to

@@ -123,7 +123,7 @@ impl<'a, P: ClientExtensions> ClientRequest<'a, P> {
         writer.put(key.as_bytes());
         writer.put(b"\r\n");
         if let Some(origin) = self.origin {
-            writer.put_field("Origin", origin);
+            writer.put_text_field("Origin", origin);
         }
         self.put_subprotocols(writer);
         if let Some(offer) = self.extensions.offer() {
@@ -131,7 +131,7 @@ impl<'a, P: ClientExtensions> ClientRequest<'a, P> {
         }
         writer.put(b"Sec-WebSocket-Version: 13\r\n");
         for (name, value) in self.fields {
-            writer.put_field(name, value);
+            writer.put_text_field(name, value);
         }
         writer.put(b"\r\n");
     }
@@ -360,7 +360,8 @@ impl<'a, P: ClientExtensions> ClientHandshake<'a, P> {
                 self.skip_interim()?;
                 continue;
             }
-            let fields = self.scanner.fields(received)?;
+            let mut fields = Fields::EMPTY;
+            fields.fill(self.scanner.fields(received)?);
             // §4.1, item 1: any other status is HTTP's to handle.
             return Ok(match line.status {
                 101 => {

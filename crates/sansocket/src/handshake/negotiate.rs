@@ -56,6 +56,9 @@ const SUBPROTOCOLS_MAX: usize = 64;
 /// Checks what a request offers in `Sec-WebSocket-Protocol` (RFC 6455 sections
 /// 4.1, item 10, and 11.3.4): distinct tokens, at least one.
 pub(super) fn check_subprotocols(fields: &Fields<'_>) -> Result<(), HandshakeRule> {
+    if !fields.contains(SUBPROTOCOL_FIELD) {
+        return Ok(());
+    }
     let mut offered: [&[u8]; SUBPROTOCOLS_MAX] = [&[]; SUBPROTOCOLS_MAX];
     let mut offered_len = 0;
     for subprotocol in fields.elements(SUBPROTOCOL_FIELD) {
@@ -69,7 +72,7 @@ pub(super) fn check_subprotocols(fields: &Fields<'_>) -> Result<(), HandshakeRul
         *free.first_mut().ok_or(HandshakeRule::SubprotocolCount)? = subprotocol;
         offered_len += 1;
     }
-    if offered_len == 0 && fields.contains(SUBPROTOCOL_FIELD) {
+    if offered_len == 0 {
         return Err(HandshakeRule::SubprotocolMalformed);
     }
     Ok(())

@@ -66,7 +66,8 @@ impl<'b> Origin<'b> {
         if text == "null" {
             return Some(Self { text, tuple: None });
         }
-        let (scheme, rest) = text.split_once("://")?;
+        let (scheme, rest) = text.split_once(':')?;
+        let rest = rest.strip_prefix("//")?;
         // Some browsers send `file://`, with the empty host that the grammar has.
         let authority = match rest {
             "" => Authority { host: "", port: None },

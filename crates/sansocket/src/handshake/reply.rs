@@ -221,12 +221,12 @@ pub(super) fn put_head(
     put_status_line(writer, status);
     // RFC 9110 §7.8: who sends Upgrade lists it in Connection. 426 must send it.
     let connection = if status == 426 { "close, Upgrade" } else { "close" };
-    writer.put_field("Connection", connection);
+    writer.put_text_field("Connection", connection);
     if let Some(body_len) = body_len {
         writer.put_field("Content-Length", body_len);
     }
     for (name, value) in fields {
-        writer.put_field(name, value);
+        writer.put_text_field(name, value);
     }
     writer.put(b"\r\n");
 }

@@ -127,8 +127,9 @@ impl<'c> ServerHandshake<'c> {
             return Ok(Incoming::Incomplete);
         };
         let line = self.scanner.request_line(received)?;
-        let fields = self.scanner.fields(received)?;
-        Ok(judge(line, fields, head_len, &self.config)?)
+        let mut fields = Fields::EMPTY;
+        fields.fill(self.scanner.fields(received)?);
+        judge(line, &fields, head_len, &self.config)
     }
 
     fn reject(&mut self, rejection: Rejection) {
@@ -168,7 +169,7 @@ impl<'b> Incoming<'b> {
         check_target_len(target, &limits).map_err(HandshakeRule::Head)?;
         let line = RequestLine::judge(method, target, version).map_err(HandshakeRule::Head)?;
         let fields = collect_fields(fields, &limits).map_err(HandshakeRule::Head)?;
-        Ok(judge(line, fields, 0, config)?)
+        judge(line, &fields, 0, config)
     }
 }
 

@@ -6,7 +6,8 @@
 use core::fmt;
 use core::iter::FusedIterator;
 
-use super::fields::{ascii_str, is_tchar, is_white_space};
+use super::byte_class::{is_tchar, token_len};
+use super::fields::{ascii_str, is_white_space};
 
 /// A well-formed extension list, spread over any number of header fields.
 ///
@@ -304,7 +305,7 @@ impl<'b> Cursor<'b> {
 
     fn token(&mut self) -> Result<&'b str, usize> {
         let start = self.position;
-        self.skip(is_tchar);
+        self.position += token_len(&self.bytes[start..]);
         if self.position == start {
             return Err(start);
         }

@@ -3,6 +3,8 @@
 use core::fmt;
 use core::str;
 
+use super::byte_class::{field_value_len, token_len};
+
 /// The header fields of a head: at most [`CAPACITY`](Self::CAPACITY), in the
 /// order of the wire, values without the white space around them.
 ///
@@ -22,8 +24,15 @@ use core::str;
 /// ```
 #[derive(Clone, Copy)]
 pub struct Fields<'b> {
-    lines: [httparse::Header<'b>; CAPACITY],
+    lines: [Line<'b>; CAPACITY],
     len: usize,
+}
+
+/// The name is a token, kept as bytes: it is compared more often than shown.
+#[derive(Clone, Copy)]
+struct Line<'b> {
+    name: &'b [u8],
+    value: &'b [u8],
 }
 
 /// Bounds a `Fields` value to 2 KiB.
@@ -41,26 +50,23 @@ impl<'b> Fields<'b> {
     /// How many fields there can be.
     pub const CAPACITY: usize = CAPACITY;
 
-    pub(crate) const EMPTY: Self = Self { lines: [httparse::EMPTY_HEADER; Self::CAPACITY], len: 0 };
+    pub(crate) const EMPTY: Self =
+        Self { lines: [Line { name: &[], value: &[] }; Self::CAPACITY], len: 0 };
 
-    /// Parses field lines up to the empty line; `None` if they are malformed,
-    /// incomplete or too many.
-    pub(crate) fn parse(block: &'b [u8]) -> Option<Self> {
-        let mut fields = Self::EMPTY;
-        let httparse::Status::Complete((_, parsed)) =
-            httparse::parse_headers(block, &mut fields.lines).ok()?
-        else {
-            return None;
-        };
-        fields.len = parsed.len();
-        fields.lines.iter_mut().for_each(|line| line.value = trim_white_space(line.value));
-        Some(fields)
+    /// Fills it with header lines that were checked. In place, since a result
+    /// would have 2 KiB to move.
+    pub(crate) fn fill(&mut self, lines: impl Iterator<Item = (&'b [u8], &'b [u8])>) {
+        self.len = 0;
+        for ((name, value), line) in lines.zip(&mut self.lines) {
+            *line = Line { name, value: trim_white_space(value) };
+            self.len += 1;
+        }
     }
 
     /// Adds a field; `Err` if there is no room.
     pub(crate) fn push(&mut self, name: &'b str, value: &'b [u8]) -> Result<(), FieldsFull> {
         let line = self.lines.get_mut(self.len).ok_or(FieldsFull)?;
-        *line = httparse::Header { name, value: trim_white_space(value) };
+        *line = Line { name: name.as_bytes(), value: trim_white_space(value) };
         self.len += 1;
         Ok(())
     }
@@ -77,7 +83,7 @@ impl<'b> Fields<'b> {
 
     /// All fields, as names and values.
     pub fn iter(&self) -> impl Iterator<Item = (&'b str, &'b [u8])> + Clone {
-        self.lines.iter().take(self.len).map(|line| (line.name, line.value))
+        self.lines().iter().map(|line| (ascii_str(line.name), line.value))
     }
 
     /// The value of the first field with this name.
@@ -87,9 +93,8 @@ impl<'b> Fields<'b> {
 
     /// The values of all fields with this name.
     pub fn get_all(&self, name: &str) -> impl Iterator<Item = &'b [u8]> + Clone {
-        self.iter()
-            .filter(move |(candidate, _)| candidate.eq_ignore_ascii_case(name))
-            .map(|(_, value)| value)
+        let has_name = move |line: &&Line<'_>| line.name.eq_ignore_ascii_case(name.as_bytes());
+        self.lines().iter().filter(has_name).map(|line| line.value)
     }
 
     /// The value of a field that must not be repeated.
@@ -111,6 +116,10 @@ impl<'b> Fields<'b> {
     pub(crate) fn contains(&self, name: &str) -> bool {
         self.get(name).is_some()
     }
+
+    fn lines(&self) -> &[Line<'b>] {
+        self.lines.get(..self.len).unwrap_or_default()
+    }
 }
 
 impl fmt::Debug for Fields<'_> {
@@ -130,14 +139,8 @@ pub(crate) fn list_elements(value: &[u8]) -> impl Iterator<Item = &[u8]> + Clone
     value.split(|byte| *byte == b',').map(trim_white_space).filter(|element| !element.is_empty())
 }
 
-/// A character of a token (RFC 9110 section 5.6.2). The same set as RFC 2616's,
-/// on which RFC 6455 section 4.1 builds: visible ASCII without separators.
-pub(crate) fn is_tchar(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
-}
-
 pub(crate) fn is_token(bytes: &[u8]) -> bool {
-    !bytes.is_empty() && bytes.iter().all(|byte| is_tchar(*byte))
+    !bytes.is_empty() && token_len(bytes) == bytes.len()
 }
 
 /// The token that `bytes` are.
@@ -145,14 +148,8 @@ pub(crate) fn token_str(bytes: &[u8]) -> Option<&str> {
     is_token(bytes).then(|| ascii_str(bytes))
 }
 
-/// A byte of a field value (RFC 9110 section 5.5): visible, space, tab or beyond
-/// ASCII.
-pub(crate) fn is_field_value_byte(byte: u8) -> bool {
-    byte == b'\t' || (byte >= b' ' && byte != 0x7f)
-}
-
 pub(crate) fn is_field_value(bytes: &[u8]) -> bool {
-    bytes.iter().all(|byte| is_field_value_byte(*byte))
+    field_value_len(bytes) == bytes.len()
 }
 
 /// The text that `bytes` are, which were checked to be ASCII; else empty.
@@ -176,8 +173,28 @@ pub(crate) fn trim_white_space(value: &[u8]) -> &[u8] {
 mod tests {
     extern crate std;
 
+    use super::super::byte_class::is_tchar;
+    use super::super::head::{HeadLimits, HeadScanner, Scan};
     use super::*;
     use std::vec::Vec;
+
+    impl<'b> Fields<'b> {
+        /// The fields of header lines and the empty line behind them.
+        fn parse(block: &'b [u8]) -> Option<Self> {
+            let limits = HeadLimits {
+                head_len_max: block.len(),
+                target_len_max: 0,
+                fields_max: Self::CAPACITY,
+            };
+            let mut scanner = HeadScanner::lines(limits);
+            let Ok(Scan::Complete { .. }) = scanner.scan(block) else {
+                return None;
+            };
+            let mut fields = Self::EMPTY;
+            fields.fill(scanner.fields(block).ok()?);
+            Some(fields)
+        }
+    }
 
     #[test]
     fn lists_skip_empty_elements_and_white_space() {

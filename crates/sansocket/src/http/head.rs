@@ -8,11 +8,10 @@
 //!
 //! The scanner proves form only; fields get their meaning in `handshake`.
 
-use super::fields::{Fields, ascii_str, is_field_value_byte, is_tchar};
+use super::byte_class::{field_value_len, is_tchar, target_len, token_len};
+use super::fields::{Fields, ascii_str};
 use super::rule::{HeadError, HeadRule};
-use super::start_line::{
-    HttpVersion, RequestLine, StatusLine, VERSION_LEN, is_target_byte, is_version_byte,
-};
+use super::start_line::{HttpVersion, RequestLine, StatusLine, VERSION_LEN, version_len};
 
 /// Bounds of a head. Memory is not reserved for any of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,7 +32,9 @@ pub(crate) struct HeadScanner {
     /// How many bytes have been looked at.
     position: usize,
     parts: Parts,
-    fields_len: usize,
+    /// The header lines that were seen to their ends, and how many these are.
+    lines: [Line; Fields::CAPACITY],
+    lines_len: usize,
     /// How often a byte was looked at, to show that the work is linear.
     #[cfg(test)]
     looks: usize,
@@ -55,10 +56,9 @@ enum State {
     EmptyLineLf,
     Method,
     Target,
-    /// In `HTTP/d.d`, of which so many bytes were seen.
-    RequestVersion(usize),
+    RequestVersion,
     RequestLineLf,
-    StatusVersion(usize),
+    StatusVersion,
     /// In the code, of which so many digits were seen.
     StatusCode(usize),
     Reason,
@@ -81,6 +81,16 @@ struct Parts {
     status: Span,
     reason: Span,
     fields_start: usize,
+    /// Of the header line that is being looked at.
+    name: Span,
+}
+
+/// How long the parts of a header line are: what is before its colon, and what
+/// is between that and its CR.
+#[derive(Clone, Copy, Debug, Default)]
+struct Line {
+    name_len: u32,
+    value_len: u32,
 }
 
 /// Offsets of a part, half open.
@@ -96,17 +106,10 @@ impl Span {
     }
 }
 
-/// A stretch of bytes of one class, skipped together.
-struct Run {
-    class: fn(u8) -> bool,
-    start: usize,
-    len_max: usize,
-    /// What is broken by a longer one.
-    rule: HeadRule,
-}
-
 /// The longest registered method has 17 letters.
 const METHOD_LEN_MAX: usize = 32;
+
+const CRLF: &[u8] = b"\r\n";
 
 /// The first byte of a TLS record with a handshake message (RFC 8446 section
 /// 5.1): a client speaks `wss` to a port that does not.
@@ -120,7 +123,15 @@ impl HeadScanner {
 
     /// A scanner for the head of a response.
     pub(crate) fn response(limits: HeadLimits) -> Self {
-        Self::starting_in(State::StatusVersion(0), limits)
+        let mut scanner = Self::starting_in(State::StatusVersion, limits);
+        scanner.restart_response();
+        scanner
+    }
+
+    /// A scanner for header lines alone.
+    #[cfg(test)]
+    pub(super) fn lines(limits: HeadLimits) -> Self {
+        Self::starting_in(State::LineStart, limits)
     }
 
     fn starting_in(state: State, limits: HeadLimits) -> Self {
@@ -129,7 +140,8 @@ impl HeadScanner {
             state,
             position: 0,
             parts: Parts::default(),
-            fields_len: 0,
+            lines: [Line::default(); Fields::CAPACITY],
+            lines_len: 0,
             #[cfg(test)]
             looks: 0,
         }
@@ -160,8 +172,9 @@ impl HeadScanner {
     /// Goes on with the next response behind this one. The limit on the bytes
     /// of a head covers all of them together.
     pub(crate) fn restart_response(&mut self) {
-        self.fields_len = 0;
-        self.state = State::StatusVersion(0);
+        self.lines_len = 0;
+        self.start_version(self.position);
+        self.state = State::StatusVersion;
     }
 
     /// The request line of a head that was scanned to its end.
@@ -184,11 +197,24 @@ impl HeadScanner {
         }
     }
 
-    /// The fields of a head that was scanned to its end.
-    pub(crate) fn fields<'b>(&self, received: &'b [u8]) -> Result<Fields<'b>, HeadError> {
-        let block = Span { start: self.parts.fields_start, end: self.position }.of(received);
-        // The scanner has refused all that httparse would.
-        Fields::parse(block).ok_or(HeadError::new(HeadRule::FieldName, self.parts.fields_start))
+    /// The lines of a head that was scanned to its end, as names and values.
+    pub(crate) fn fields<'b>(
+        &self,
+        received: &'b [u8],
+    ) -> Result<impl Iterator<Item = (&'b [u8], &'b [u8])>, HeadError> {
+        // Else `received` is not what was scanned.
+        if received.len() < self.position {
+            return Err(HeadError::new(HeadRule::FieldName, self.parts.fields_start));
+        }
+        let mut start = self.parts.fields_start;
+        Ok(self.lines.iter().take(self.lines_len).map(move |line| {
+            let colon = start + line.name_len as usize;
+            let end = colon + 1 + line.value_len as usize;
+            let name = Span { start, end: colon }.of(received);
+            let value = Span { start: colon + 1, end }.of(received);
+            start = end + CRLF.len();
+            (name, value)
+        }))
     }
 
     fn fail(&mut self, rule: HeadRule) {
@@ -203,51 +229,80 @@ impl HeadScanner {
             return Ok(None);
         };
         let next = self.step(byte, window)?;
-        self.look(1);
-        self.position += 1;
+        self.take(1);
         Ok(Some(next))
     }
 
+    /// Takes the bytes that leave the state as it is, all together.
     fn skip_run(&mut self, window: &[u8]) -> Result<(), HeadRule> {
-        let Some(run) = self.run() else {
-            return Ok(());
-        };
-        let unseen = window.get(self.position..).unwrap_or_default();
-        let end = unseen.iter().position(|byte| !(run.class)(*byte));
-        let len = end.unwrap_or(unseen.len());
-        self.look(len);
-        self.position += len;
-        if self.position - run.start > run.len_max {
-            self.position = run.start + run.len_max;
-            return Err(run.rule);
+        match self.state {
+            State::Method => {
+                self.skip(token_len, window);
+                self.check_len(self.parts.method.start, METHOD_LEN_MAX, HeadRule::RequestLine)?;
+            }
+            State::Target => {
+                self.skip(target_len, window);
+                let len_max = self.limits.target_len_max;
+                self.check_len(self.parts.target.start, len_max, HeadRule::TargetLen)?;
+            }
+            State::RequestVersion | State::StatusVersion => {
+                let seen = self.position - self.parts.version.start;
+                self.skip(|bytes| version_len(seen, bytes), window);
+            }
+            State::LineStart => self.skip_lines(window)?,
+            State::FieldName => self.skip(token_len, window),
+            State::FieldValue | State::Reason => self.skip(field_value_len, window),
+            _ => {}
         }
         Ok(())
     }
 
-    fn run(&self) -> Option<Run> {
-        let unbounded = |class| Run {
-            class,
-            start: self.position,
-            len_max: usize::MAX,
-            rule: HeadRule::HeadLen,
-        };
-        Some(match self.state {
-            State::Method => Run {
-                class: is_tchar,
-                start: self.parts.method.start,
-                len_max: METHOD_LEN_MAX,
-                rule: HeadRule::RequestLine,
-            },
-            State::Target => Run {
-                class: is_target_byte,
-                start: self.parts.target.start,
-                len_max: self.limits.target_len_max,
-                rule: HeadRule::TargetLen,
-            },
-            State::FieldName => unbounded(is_tchar),
-            State::FieldValue | State::Reason => unbounded(is_field_value_byte),
-            _ => return None,
-        })
+    /// Takes whole header lines, of which most of a head is made, without a step
+    /// for each of their parts. Where the bytes end or break a rule, it stops in the
+    /// state and at the byte that `step` goes on with.
+    fn skip_lines(&mut self, window: &[u8]) -> Result<(), HeadRule> {
+        while window.get(self.position).is_some_and(|byte| is_tchar(*byte)) {
+            self.state = self.start_name()?;
+            self.skip(token_len, window);
+            if self.unseen(window).first() != Some(&b':') {
+                break;
+            }
+            self.state = self.start_value();
+            self.take(1);
+            self.skip(field_value_len, window);
+            if !self.unseen(window).starts_with(CRLF) {
+                break;
+            }
+            self.finish_line()?;
+            self.take(CRLF.len());
+            self.state = State::LineStart;
+        }
+        Ok(())
+    }
+
+    fn skip(&mut self, run_len: impl Fn(&[u8]) -> usize, window: &[u8]) {
+        self.take(run_len(self.unseen(window)));
+    }
+
+    fn unseen<'b>(&self, window: &'b [u8]) -> &'b [u8] {
+        window.get(self.position..).unwrap_or_default()
+    }
+
+    fn take(&mut self, len: usize) {
+        #[cfg(test)]
+        {
+            self.looks += len;
+        }
+        self.position += len;
+    }
+
+    /// Holds what was taken since `start` against its limit.
+    fn check_len(&mut self, start: usize, len_max: usize, rule: HeadRule) -> Result<(), HeadRule> {
+        if self.position - start > len_max {
+            self.position = start + len_max;
+            return Err(rule);
+        }
+        Ok(())
     }
 
     /// The state behind `byte`, which stands at `position` and in no run.
@@ -261,17 +316,10 @@ impl HeadScanner {
             (State::Method, b' ') => self.start_target(),
             (State::Target, b'#') => return Err(HeadRule::TargetFragment),
             (State::Target, b' ') => self.start_request_version()?,
-            (State::RequestVersion(VERSION_LEN), b'\r') => State::RequestLineLf,
-            (State::RequestVersion(seen), _) if is_version_byte(seen, byte) => {
-                State::RequestVersion(seen + 1)
-            }
+            (State::RequestVersion, b'\r') if self.has_version() => State::RequestLineLf,
             (State::RequestLineLf, b'\n') => self.finish_request_line(window)?,
 
-            (State::StatusVersion(VERSION_LEN), b' ') => self.start_status(),
-            (State::StatusVersion(seen), _) if is_version_byte(seen, byte) => {
-                self.start_version(seen);
-                State::StatusVersion(seen + 1)
-            }
+            (State::StatusVersion, b' ') if self.has_version() => self.start_status(),
             // RFC 9110 §15: codes are 100 to 599; a client takes what is above
             // for 5xx.
             (State::StatusCode(0), b'1'..=b'9') => State::StatusCode(1),
@@ -285,11 +333,10 @@ impl HeadScanner {
 
             (State::LineStart, b'\r') => State::HeadLf,
             (State::LineStart, b' ' | b'\t') => return Err(HeadRule::FoldedLine),
-            (State::LineStart, _) if is_tchar(byte) => self.count_field()?,
-            (State::FieldName, b':') => State::FieldValue,
+            (State::FieldName, b':') => self.start_value(),
             // RFC 9112 §5.1: a proxy might read another name than we would.
             (State::FieldName, b' ' | b'\t') => return Err(HeadRule::SpaceBeforeColon),
-            (State::FieldValue, b'\r') => State::FieldLf,
+            (State::FieldValue, b'\r') => self.finish_line()?,
             (State::FieldLf, b'\n') => State::LineStart,
             (State::HeadLf, b'\n') => State::Complete,
             (state, byte) => return Err(state.violation(byte)),
@@ -312,9 +359,8 @@ impl HeadScanner {
             return Err(HeadRule::RequestLine); // H04: two spaces after the method
         }
         self.parts.target.end = self.position;
-        self.parts.version =
-            Span { start: self.position + 1, end: self.position + 1 + VERSION_LEN };
-        Ok(State::RequestVersion(0))
+        self.start_version(self.position + 1);
+        Ok(State::RequestVersion)
     }
 
     fn finish_request_line(&mut self, window: &[u8]) -> Result<State, HeadRule> {
@@ -324,17 +370,19 @@ impl HeadScanner {
     }
 
     fn judge_request_line<'b>(&self, received: &'b [u8]) -> Result<RequestLine<'b>, HeadRule> {
-        RequestLine::judge(
+        RequestLine::judge_scanned(
             ascii_str(self.parts.method.of(received)),
             ascii_str(self.parts.target.of(received)),
             HttpVersion::from_wire(self.parts.version.of(received)),
         )
     }
 
-    fn start_version(&mut self, seen: usize) {
-        if seen == 0 {
-            self.parts.version = Span { start: self.position, end: self.position + VERSION_LEN };
-        }
+    fn start_version(&mut self, start: usize) {
+        self.parts.version = Span { start, end: start + VERSION_LEN };
+    }
+
+    fn has_version(&self) -> bool {
+        self.position == self.parts.version.end
     }
 
     fn start_status(&mut self) -> State {
@@ -362,21 +410,28 @@ impl HeadScanner {
         Ok(State::LineStart)
     }
 
-    fn count_field(&mut self) -> Result<State, HeadRule> {
-        if self.fields_len >= self.limits.fields_max {
+    fn start_name(&mut self) -> Result<State, HeadRule> {
+        if self.lines_len >= self.limits.fields_max {
             return Err(HeadRule::FieldCount);
         }
-        self.fields_len += 1;
+        self.parts.name.start = self.position;
         Ok(State::FieldName)
     }
 
-    #[cfg(test)]
-    fn look(&mut self, bytes: usize) {
-        self.looks += bytes;
+    fn start_value(&mut self) -> State {
+        self.parts.name.end = self.position;
+        State::FieldValue
     }
 
-    #[cfg(not(test))]
-    fn look(&self, _bytes: usize) {}
+    fn finish_line(&mut self) -> Result<State, HeadRule> {
+        let Span { start, end: colon } = self.parts.name;
+        let len = |len: usize| u32::try_from(len).map_err(|_| HeadRule::HeadLen);
+        let line =
+            Line { name_len: len(colon - start)?, value_len: len(self.position - colon - 1)? };
+        *self.lines.get_mut(self.lines_len).ok_or(HeadRule::FieldCount)? = line;
+        self.lines_len += 1;
+        Ok(State::FieldLf)
+    }
 }
 
 impl State {
@@ -392,12 +447,10 @@ impl State {
                 _,
             ) => HeadRule::BareCr,
             (_, b'\n') => HeadRule::BareLf,
-            (Self::RequestStart | Self::Method | Self::RequestVersion(_), _) => {
-                HeadRule::RequestLine
-            }
+            (Self::RequestStart | Self::Method | Self::RequestVersion, _) => HeadRule::RequestLine,
             (Self::Target, b'\r') => HeadRule::RequestLine,
             (Self::Target, _) => HeadRule::TargetByte,
-            (Self::StatusVersion(_) | Self::StatusCode(_), _) => HeadRule::StatusLine,
+            (Self::StatusVersion | Self::StatusCode(_), _) => HeadRule::StatusLine,
             (Self::LineStart | Self::FieldName, _) => HeadRule::FieldName,
             _ => HeadRule::ControlByte,
         }
@@ -549,6 +602,21 @@ mod tests {
             assert_eq!(last, Some(Ok(Scan::Complete { head_len: head.len() })));
             assert_eq!(scanner.looks, head.len(), "each byte once");
         }
+    }
+
+    #[test]
+    fn the_fields_are_those_that_httparse_finds() {
+        let head = b"GET / HTTP/1.1\r\nHost: a\r\nempty:\r\nBlank: \t \r\n\
+            !#$%&'*+-.^_`|~: a:b \xff\r\nCookie:c=1; d=2\t\r\n\r\nHTTP/1.1 101\r\n\r\n";
+        let mut scanner = HeadScanner::request(HeadLimits { fields_max: 5, ..LIMITS });
+        assert!(matches!(scanner.scan(head), Ok(Scan::Complete { .. })));
+        let mut fields = Fields::EMPTY;
+        fields.fill(scanner.fields(head).expect("the head that was scanned"));
+        let mut parsed = [httparse::EMPTY_HEADER; 5];
+        let mut request = httparse::Request::new(&mut parsed);
+        assert!(request.parse(head).is_ok_and(|status| status.is_complete()));
+        let trimmed = parsed.iter().map(|field| (field.name, field.value.trim_ascii()));
+        assert!(fields.iter().eq(trimmed));
     }
 
     #[test]

@@ -5,6 +5,7 @@
 //! nothing of bodies or of a second request on the same connection. Sources:
 //! RFC 9112 (messages) and RFC 9110 (fields).
 
+mod byte_class;
 mod extension_list;
 mod fields;
 mod head;

@@ -1,6 +1,7 @@
 //! The first line of a head: of a request (RFC 9112 section 3), or of a response
 //! (section 4).
 
+use super::byte_class::target_len;
 use super::rule::HeadRule;
 use crate::uri::{Authority, Resource, http_default_port, split_authority};
 
@@ -43,22 +44,23 @@ impl<'b> RequestLine<'b> {
         target: &'b str,
         version: HttpVersion,
     ) -> Result<Self, HeadRule> {
-        if version.major != 1 {
-            return Err(HeadRule::VersionMajor);
-        }
-        // RFC 9110 §7.8: an Upgrade field in HTTP/1.0 is to be ignored.
-        if version.minor == 0 {
-            return Err(HeadRule::VersionMinor);
-        }
-        if method != "GET" {
-            return Err(HeadRule::Method);
-        }
+        check_method(method, version)?;
+        check_target_bytes(target)?;
+        Self::read_target(target)
+    }
+
+    /// The same, of a target whose bytes are known to be right.
+    pub(super) fn judge_scanned(
+        method: &str,
+        target: &'b str,
+        version: HttpVersion,
+    ) -> Result<Self, HeadRule> {
+        check_method(method, version)?;
         Self::read_target(target)
     }
 
     /// Reads a target in origin form, or in absolute form with an HTTP scheme.
     fn read_target(target: &'b str) -> Result<Self, HeadRule> {
-        check_target_bytes(target)?;
         if target.starts_with('/') {
             return Ok(Self { target, authority: None, resource: Resource::split(target) });
         }
@@ -72,9 +74,23 @@ impl<'b> RequestLine<'b> {
     }
 }
 
+fn check_method(method: &str, version: HttpVersion) -> Result<(), HeadRule> {
+    if version.major != 1 {
+        return Err(HeadRule::VersionMajor);
+    }
+    // RFC 9110 §7.8: an Upgrade field in HTTP/1.0 is to be ignored.
+    if version.minor == 0 {
+        return Err(HeadRule::VersionMinor);
+    }
+    if method != "GET" {
+        return Err(HeadRule::Method);
+    }
+    Ok(())
+}
+
 /// Also holds for targets that the scanner has not seen.
 pub(crate) fn check_target_bytes(target: &str) -> Result<(), HeadRule> {
-    match target.bytes().find(|byte| !is_target_byte(*byte)) {
+    match target.as_bytes().get(target_len(target.as_bytes())) {
         None => Ok(()),
         Some(b'#') => Err(HeadRule::TargetFragment),
         Some(_) => Err(HeadRule::TargetByte),
@@ -98,21 +114,13 @@ pub(crate) struct StatusLine<'b> {
 /// Length of `HTTP/d.d`.
 pub(super) const VERSION_LEN: usize = 8;
 
-/// Whether `byte` may stand at this place of `HTTP/d.d` (RFC 9112 section 2.3).
-pub(super) fn is_version_byte(at: usize, byte: u8) -> bool {
-    match b"HTTP/0.0".get(at) {
-        Some(b'0') => byte.is_ascii_digit(),
-        Some(&expected) => byte == expected,
-        None => false,
-    }
-}
-
-/// A byte that a request target may have.
-///
-/// Looser than RFC 3986: browsers follow the URL Standard, which leaves
-/// `[ ] { } | \ ^` and the backtick unescaped in a query. What neither of the
-/// two puts on the wire is refused: controls, space, `" < >`, non-ASCII. A `#`
-/// has its own rule.
-pub(super) fn is_target_byte(byte: u8) -> bool {
-    byte.is_ascii_graphic() && !matches!(byte, b'"' | b'<' | b'>' | b'#')
+/// How many bytes at the start of `bytes` go on with `HTTP/d.d`, of which so many
+/// were `seen` (RFC 9112 section 2.3).
+pub(super) fn version_len(seen: usize, bytes: &[u8]) -> usize {
+    let expected = b"HTTP/0.0".get(seen..).unwrap_or_default();
+    let fits = |(expected, byte): &(&u8, &u8)| match expected {
+        b'0' => byte.is_ascii_digit(),
+        _ => byte == expected,
+    };
+    expected.iter().zip(bytes).take_while(fits).count()
 }

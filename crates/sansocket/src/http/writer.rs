@@ -43,6 +43,14 @@ impl<'o> Writer<'o> {
         self.put(b"\r\n");
     }
 
+    /// Puts a header line of text, without the detour of `Display`.
+    pub(crate) fn put_text_field(&mut self, name: &str, value: &str) {
+        self.put(name.as_bytes());
+        self.put(b": ");
+        self.put(value.as_bytes());
+        self.put(b"\r\n");
+    }
+
     /// The number of bytes written.
     pub(crate) fn finish(self) -> Result<usize, OutputTooSmall> {
         if self.len > self.out.len() {
