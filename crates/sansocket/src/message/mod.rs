@@ -34,6 +34,7 @@ pub enum Message<'a> {
 impl<'a> Message<'a> {
     /// The message of this kind in bytes that a [`utf8::Utf8`] check passed if
     /// they are text.
+    #[inline]
     pub(crate) fn from_checked(kind: Kind, bytes: &'a [u8]) -> Self {
         match kind {
             Kind::Text => Self::Text(utf8::checked_str(bytes)),
