@@ -28,7 +28,8 @@ pub fn encoded_len(header: &FrameHeader) -> Option<usize> {
 /// assert_eq!(frame::encode(&header, b"Hello", &mut out), Some(11));
 /// assert_eq!(out[..11], *b"\x81\x85\x37\xfa\x21\x3d\x7f\x9f\x4d\x51\x58"); // section 5.7
 /// ```
-#[inline]
+// Always: a header that goes to a call goes through memory, byte by byte.
+#[inline(always)]
 pub fn encode(header: &FrameHeader, payload: &[u8], out: &mut [u8]) -> Option<usize> {
     let len = header.header_len().checked_add(payload.len())?;
     if header.payload_len != payload.len() as u64 {
