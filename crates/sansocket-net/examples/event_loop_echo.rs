@@ -8,7 +8,8 @@
 //! A connection keeps no bytes of the shared buffers: what does not fit together yet is
 //! carried by its [`Carry`], pieces of a message wait in its [`Assembler`], and what its
 //! socket does not take waits in its [`Backlog`]. An idle connection holds none of these.
-//! A message that was put together is written from there, behind its head.
+//! A message that was put together is written from there, behind its head, and its
+//! assembler goes to whoever needs one next: the memory is still in the caches then.
 //! Deadlines are in a heap, one entry a connection, that is moved only when it comes up.
 
 use std::cmp::Reverse;
@@ -37,7 +38,8 @@ fn main() -> io::Result<()> {
     let mut poll = Poll::new()?;
     poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
     let mut events = Events::with_capacity(1024);
-    let mut buffers = Buffers { read: vec![0; 256 * 1024], write: Vec::new() };
+    let mut buffers =
+        Buffers { read: vec![0; 256 * 1024], write: Vec::new(), assemblers: Vec::new() };
     let mut peers = Slab::new();
     let mut alarms = BinaryHeap::new();
     let start = Instant::now();
@@ -105,7 +107,11 @@ fn attend(
 struct Buffers {
     read: Vec<u8>,
     write: Vec<u8>,
+    /// Those that nobody needs just now.
+    assemblers: Assemblers,
 }
+
+type Assemblers = Vec<Box<Assembler<Vec<u8>>>>;
 
 /// One connection.
 struct Peer {
@@ -172,8 +178,9 @@ impl Peer {
                     break;
                 }
                 Ok(len) => {
-                    self.receive(&mut buffers.read[..len], &mut buffers.write);
-                    self.write(&mut buffers.write);
+                    let Buffers { read, write, assemblers } = buffers;
+                    self.receive(&mut read[..len], write, assemblers);
+                    self.write(write);
                     if len < buffers.read.len() && !self.read_closed {
                         break; // that was all, and more will be told
                     }
@@ -185,7 +192,7 @@ impl Peer {
         }
     }
 
-    fn receive(&mut self, bytes: &mut [u8], out: &mut Vec<u8>) {
+    fn receive(&mut self, bytes: &mut [u8], out: &mut Vec<u8>, assemblers: &mut Assemblers) {
         match &mut self.stage {
             Stage::Opening(opening) => {
                 opening.head.extend_from_slice(bytes);
@@ -193,12 +200,12 @@ impl Peer {
                     Ok(None) => {}
                     Ok(Some((open, mut leftover))) => {
                         self.stage = Stage::Open(Box::new(open));
-                        self.receive(&mut leftover, out);
+                        self.receive(&mut leftover, out, assemblers);
                     }
                     Err(rejection) => self.reject(&rejection),
                 }
             }
-            Stage::Open(open) => open.echo(bytes, out, &mut self.wire),
+            Stage::Open(open) => open.echo(bytes, out, &mut self.wire, assemblers),
             Stage::Rejected(_) => {}
         }
     }
@@ -319,7 +326,13 @@ fn write_all(stream: &mut TcpStream, first: &[u8], second: &[u8], gone: &mut boo
 }
 
 impl Open {
-    fn echo(&mut self, mut bytes: &mut [u8], out: &mut Vec<u8>, wire: &mut Wire) {
+    fn echo(
+        &mut self,
+        mut bytes: &mut [u8],
+        out: &mut Vec<u8>,
+        wire: &mut Wire,
+        assemblers: &mut Assemblers,
+    ) {
         let Self { connection, carry, assembler } = self;
         let mut carried = carry.take().unwrap_or_default();
         // A failure ends the loop; its Close is queued, and written like the rest.
@@ -328,13 +341,15 @@ impl Open {
                 Some(Event::Data(data)) => match data.into_message() {
                     Ok(message) => _ = connection.append(message, out),
                     Err(piece) => {
-                        let assembler = assembler.get_or_insert_with(|| {
-                            Box::new(Assembler::new(Vec::new(), MESSAGE_LEN_MAX))
+                        let place = assembler.get_or_insert_with(|| {
+                            let new = || Box::new(Assembler::new(Vec::new(), MESSAGE_LEN_MAX));
+                            assemblers.pop().unwrap_or_else(new)
                         });
-                        match assembler.push(piece) {
-                            Ok(Assembled::Stored) => {}
-                            Ok(Assembled::InPlace(message) | Assembled::Joined(message)) => {
+                        match place.push(piece).map(Assembled::message) {
+                            Ok(None) => {}
+                            Ok(Some(message)) => {
                                 _ = send_from_there(connection, message, out, wire);
+                                assemblers.extend(assembler.take());
                             }
                             Err(error) => _ = connection.fail_with(error.close_code()),
                         }
