@@ -31,6 +31,7 @@ fn the_page_is_served_with_a_policy() {
     }
 }
 
+// 6455-4.2.2-11, 6455-4.2.2-12, 6455-10.7-04
 #[test]
 fn what_is_no_page_and_no_websocket_is_refused() {
     let serve = Serve::start(&[]);
@@ -118,7 +119,7 @@ fn connections_beyond_the_most_get_503_until_one_is_free() {
     }
 }
 
-// H26
+// H26: 6455-10.2-01, 6455-10.2-02
 #[test]
 fn only_pages_of_the_allowed_origins_may_connect() {
     let serve = Serve::start(&[]);
@@ -137,6 +138,7 @@ fn only_pages_of_the_allowed_origins_may_connect() {
     assert_eq!(serve.exchange("GET / HTTP/1.1\r\nHost: a\r\n\r\n").status(), "200");
 }
 
+// 6455-4.2.2-13, 6455-4.2.2-14
 #[test]
 fn a_subprotocol_is_accepted_if_it_is_offered() {
     let serve = Serve::start(&["--subprotocol", "echo", "--subprotocol", "chat"]);
@@ -146,7 +148,7 @@ fn a_subprotocol_is_accepted_if_it_is_offered() {
     assert!(head.starts_with("HTTP/1.1 101 ") && !head.contains("Protocol: "), "{head}");
 }
 
-// T15
+// T15: 6455-7.3-03
 #[test]
 fn sigterm_closes_everything_with_1001_and_ends_with_0_whatever_the_peers_do() {
     let mut serve = Serve::start(&["--max-message", "100000000"]);
@@ -288,6 +290,7 @@ fn compression_is_off_unless_asked_for() {
     assert_eq!(words(&[peer.next()]), "text Hello");
 }
 
+// 6455-4.2.2-26
 #[test]
 fn compression_is_agreed_on_as_the_options_say() {
     // "Hello", as RFC 7692 section 7.2.3.1 compresses it.

@@ -170,7 +170,7 @@ fn check_origin(options: &AcceptOptions, origin: Option<&str>, expected: &str) {
     }
 }
 
-// H26, H27, H28
+// H26, H27, H28: 6455-10.2-01, 6455-10.2-02
 #[test]
 fn the_origin_policy_holds() {
     let by_default = AcceptOptions::new();
@@ -193,6 +193,7 @@ fn the_origin_policy_holds() {
     check_origin(&by_default.null_origin(NullOrigin::Allow), Some("null"), "101");
 }
 
+// 6455-4.2.2-01, 6455-10.7-04
 #[test]
 fn a_refusal_is_not_asked_for() {
     for (request, status) in [
@@ -207,7 +208,7 @@ fn a_refusal_is_not_asked_for() {
     }
 }
 
-// H36
+// H36: 6455-7.2.2-01
 #[test]
 fn nothing_of_a_second_request_is_processed() {
     let both = format!("POST / HTTP/1.1\r\nHost: a\r\n\r\n{REQUEST}");
@@ -242,7 +243,7 @@ fn a_peer_that_writes_for_ever_after_its_rejection_is_dropped() {
     assert!(matches!(server.join(), Some(AcceptError::Rejected(_))));
 }
 
-// H41
+// H41: 6455-7.2.2-01
 #[test]
 fn a_peer_that_leaves_inside_its_request_gets_nothing() {
     for part in ["", "GET / HT", &REQUEST[..REQUEST.len() - 1]] {

@@ -66,6 +66,7 @@ fn closes_cleanly<R: End>() {
     assert_eq!(closed.closure().sent(), Some(CloseCode::new(4000)));
 }
 
+// 6455-7.1.2-01, 6455-7.1.6-01, 6455-7.3-03
 #[test]
 fn close_sends_a_close_and_returns_the_answer_of_the_peer() {
     closes_cleanly::<Server>();
@@ -94,10 +95,10 @@ fn goes_on_receiving<R: End>() {
     assert_eq!(texts, ["one", "two"]);
     let closed = closed(error);
     assert!(closed.is_clean());
-    // F23
     assert_eq!((closed.code(), closed.reason()), (CloseCode::NO_STATUS, ""));
 }
 
+// F23: 6455-7.1.5-02, 6455-7.1.6-02
 #[test]
 fn after_close_send_messages_are_still_received() {
     goes_on_receiving::<Server>();
@@ -141,7 +142,7 @@ fn answers_close<R: End>(body: &[u8], answer: &str, code: u16, reason: &str) {
     assert_eq!((closed.code().number(), closed.reason()), (code, reason));
 }
 
-// F23, F26, F28, F31
+// F23, F26, F28, F31: 6455-5.5.1-09, 6455-7.1.6-01, iana-close-codes-04
 #[test]
 fn the_peers_close_is_answered_with_its_code_and_reason() {
     for (body, answer, code, reason) in [
@@ -176,12 +177,14 @@ fn says_that_it_goes<R: End>() {
     assert_eq!(words(&peer.rest()), "text last, close 1001");
 }
 
+// 6455-7.3-03
 #[test]
 fn dropping_an_open_websocket_sends_1001() {
     says_that_it_goes::<Server>();
     says_that_it_goes::<TestClient>();
 }
 
+// T13: 6455-7.1.1-01
 #[test]
 fn dropping_a_websocket_with_unread_input_does_not_reset_its_close() {
     let (socket, mut peer) = pair::<Server>(&quiet());
@@ -259,6 +262,7 @@ fn fails_properly<R: End>() {
     }
 }
 
+// 6455-7.1.7-05
 #[test]
 fn a_failure_is_reported_after_its_close_was_written() {
     fails_properly::<Server>();
@@ -283,7 +287,7 @@ fn drains<R: End>() {
     assert!(matches!(error, Error::Failed(_)));
 }
 
-// T13
+// T13: 6455-7.1.1-01
 #[test]
 fn a_peer_that_still_writes_after_its_bad_frame_gets_the_close_and_no_reset() {
     drains::<Server>();
@@ -301,7 +305,6 @@ fn a_peer_that_writes_for_ever_after_its_bad_frame_is_dropped() {
     assert!(matches!(task.join(), Error::Failed(_)));
 }
 
-// T09, T13
 fn ends_without_the_peer<R: End>(last: &[u8], expected: &str) {
     let (socket, mut peer) = pair::<R>(&quiet());
     let started = Instant::now();
@@ -318,13 +321,14 @@ fn ends_without_the_peer<R: End>(last: &[u8], expected: &str) {
     }
 }
 
+// T13
 #[test]
 fn a_server_waits_for_a_silent_peers_end_but_not_for_long() {
     let close = frame(0x88, b"\x03\xe8", Server::PEER_KEY);
     ends_without_the_peer::<Server>(&close, "close 1000");
 }
 
-// T09
+// T09: 6455-7.1.1-04
 #[test]
 fn a_client_waits_for_the_servers_end_but_not_for_long() {
     ends_without_the_peer::<TestClient>(&frame(0x88, b"\x03\xe8", None), "close 1000");
@@ -336,7 +340,42 @@ fn a_failed_connection_waits_for_its_peer_but_not_for_long() {
     ends_without_the_peer::<Server>(&bad, "close 1002");
 }
 
-// T09: the server is to end the transport first.
+// 6455-5.5.1-12, 6455-7.1.1-03, 6455-7.1.1-05: it ends its side, and only then the peer
+// says more
+#[test]
+fn a_server_ends_the_transport_at_once_and_first() {
+    let (mut socket, mut peer) = pair::<Server>(&quiet());
+    let task = spawn(move || {
+        closed(socket.receive(&mut Inbox::new()).map(owned).expect_err("closed"));
+        socket.counters().bytes_received
+    });
+    peer.close(1000, "");
+    assert_eq!(words(&peer.rest()), "close 1000");
+    peer.text("late");
+    peer.end();
+    assert_eq!(task.join(), 8 + 10, "the Close, and what came behind it");
+}
+
+fn ends_by_itself<R: End>() {
+    let (mut socket, mut peer) = pair::<R>(&quiet());
+    let bad = peer.frame(0x83, b"");
+    peer.write(&bad);
+    peer.end();
+    let task = spawn(move || (socket.receive(&mut Inbox::new()).map(owned), socket));
+    let (failed, socket) = task.join();
+    assert!(matches!(failed, Err(Error::Failed(_))));
+    assert_eq!(words(&peer.rest()), "close 1002");
+    drop(socket);
+}
+
+// 6455-7.1.7-01, 6455-7.1.7-03: not only when it is dropped
+#[test]
+fn a_failed_connection_ends_its_transport() {
+    ends_by_itself::<Server>();
+    ends_by_itself::<TestClient>();
+}
+
+// T09: 6455-5.5.1-13, 6455-7.1.1-03, 6455-7.1.1-06; the server is to end the transport first.
 #[test]
 fn a_client_does_not_end_the_transport_before_the_server_does() {
     let (socket, mut peer) = pair::<TestClient>(&quiet());

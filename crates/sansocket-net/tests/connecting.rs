@@ -3,7 +3,7 @@
 
 mod support;
 
-use std::io::{ErrorKind, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::time::Duration;
 
@@ -105,13 +105,17 @@ fn refused(change: impl Fn(String) -> String + Send + 'static) -> ResponseError 
     // The client may have seen enough before the last byte.
     let _ = stream.write_all(answer.as_bytes());
     let _ = stream.shutdown(std::net::Shutdown::Write);
+    let mut late = Vec::new();
+    let end = stream.read_to_end(&mut late).map_err(|error| error.kind());
+    assert!(matches!(end, Ok(_) | Err(ErrorKind::ConnectionReset)), "{end:?}");
+    assert_eq!(late, b"", "no Close: there was no connection");
     match client.join() {
         ConnectError::Response(error) => error,
         error => panic!("{error:?}"),
     }
 }
 
-// C02, C03, C04, C05, C07
+// C02, C03, C04, C05, C07: 6455-4.1-40, 6455-7.1.4-03, 6455-7.2.1-01
 #[test]
 fn a_response_that_breaks_a_rule_opens_nothing() {
     let replace = |from: &'static str, to: &'static str| {
@@ -266,7 +270,7 @@ fn a_redirect_to_no_websocket_address_is_not_followed() {
     assert!(matches!(error, ConnectError::TlsUnsupported));
 }
 
-// C10
+// C10: 6455-4.1-04, 6455-12-01
 #[test]
 fn a_bad_uri_is_refused_before_anything_is_done() {
     for (uri, kind) in [
@@ -297,6 +301,7 @@ fn a_request_that_must_not_be_sent_is_refused() {
     assert_eq!(fault, RequestError::OriginMalformed);
 }
 
+// 6455-12-02
 #[test]
 fn the_request_has_what_was_asked_for() {
     let options = ConnectOptions::new()
@@ -319,6 +324,7 @@ fn the_request_has_what_was_asked_for() {
     }
 }
 
+// 6455-4.1-28
 #[test]
 fn keys_are_drawn_anew_for_each_attempt() {
     let (_, heads) = connect_to(Listener::bind(), "/", &following(), &[ELSEWHERE; 6]);
@@ -330,6 +336,36 @@ fn keys_are_drawn_anew_for_each_attempt() {
     assert_eq!(keys.len(), 6);
 }
 
+// 6455-5.3-02, 6455-10.3-01
+#[test]
+fn each_connection_masks_with_keys_of_its_own() {
+    let listener = Listener::bind();
+    let mut keys = Vec::new();
+    for _ in 0..2 {
+        let uri = listener.uri("/");
+        let client = spawn(move || {
+            let mut socket = connect(&uri).expect("connects");
+            for _ in 0..2 {
+                socket.send("x").expect("sends");
+            }
+            socket
+        });
+        let mut stream = listener.accept();
+        let request = read_head(&mut stream);
+        stream.write_all(upgrade_response(&request, "").as_bytes()).expect("the client reads");
+        for _ in 0..2 {
+            let mut frame = [0; 7];
+            stream.read_exact(&mut frame).expect("a frame");
+            keys.push(frame[2..6].to_vec());
+        }
+        drop((stream, client.join()));
+    }
+    keys.sort_unstable();
+    keys.dedup();
+    assert_eq!(keys.len(), 4);
+}
+
+// 6455-4.1-13, 6455-7.1.4-03
 #[test]
 fn nobody_there_is_an_error_of_the_transport() {
     let port = TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("a port");

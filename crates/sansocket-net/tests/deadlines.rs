@@ -124,7 +124,7 @@ fn misses_pong<R: End>() {
         (error, receive(&mut socket).expect_err("and again"))
     });
     assert_eq!(peer.next().first, 0x89);
-    // F18: this one does not count.
+    // This one does not count.
     peer.send(0x8a, b"a wrong one");
     assert_eq!(words(&peer.rest()), "close 1011");
     drop(peer);
@@ -133,7 +133,7 @@ fn misses_pong<R: End>() {
     assert_failed(again, Rule::PongTimeout);
 }
 
-// T03
+// F18, T03
 #[test]
 fn a_ping_without_pong_fails_the_connection_with_1011() {
     misses_pong::<Server>();

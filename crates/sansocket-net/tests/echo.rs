@@ -68,6 +68,7 @@ fn client_echoes_messages_of_every_kind_and_size() {
     echoes_every_size::<TestClient>();
 }
 
+// 6455-4.1-11, 6455-12-02
 #[test]
 fn connect_and_accept_understand_each_other() {
     let listener = Listener::bind();
@@ -246,8 +247,9 @@ fn pings_and_pongs<R: End>() {
     assert_eq!(words(&[peer.next()]), "ping ");
     assert_eq!(peer.next().payload, [7; 125]);
     assert_eq!(words(&[peer.next()]), "pong unasked");
-    // F17: each Ping has its Pong, those in one read too; F18: a Pong is no event.
-    let pings: Vec<u8> = (0..100).flat_map(|i| peer.frame(0x89, &[i])).collect();
+    // Each Ping has its Pong, those in one read too; a Pong is no event.
+    let payload = |i: u8| vec![i; usize::from(i) % 126];
+    let pings: Vec<u8> = (0..130).flat_map(|i| peer.frame(0x89, &payload(i))).collect();
     peer.write(&pings);
     peer.send(0x8a, b"unasked");
     peer.text("then");
@@ -256,14 +258,15 @@ fn pings_and_pongs<R: End>() {
         let message = socket.receive(&mut inbox).map(owned).expect("only the message");
         (message, socket.counters(), socket)
     });
-    for i in 0..100 {
-        assert_eq!((peer.next()).payload, [i]);
+    for i in 0..130 {
+        assert_eq!(peer.next().payload, payload(i));
     }
     let (message, counters, _) = task.join();
     assert_eq!(message, OwnedMessage::Text("then".into()));
-    assert_eq!((counters.frames_received, counters.frames_sent), (102, 103));
+    assert_eq!((counters.frames_received, counters.frames_sent), (132, 133));
 }
 
+// F17, F18: 6455-5.5.2-02, 6455-5.5.3-01, 6455-5.5.3-04
 #[test]
 fn pings_are_sent_and_answered_with_their_payload() {
     pings_and_pongs::<Server>();
@@ -406,7 +409,7 @@ fn a_client_gets_the_frames_that_came_with_the_response() {
     server.join();
 }
 
-// C08, H35
+// C08, H35: 6455-4.2.2-28
 #[test]
 fn a_server_gets_the_frames_that_came_with_the_request() {
     let (ours, theirs) = support::tcp_pair();
@@ -489,6 +492,21 @@ fn unix_sockets_are_transports() {
 fn any_stream_is_a_transport_without_deadlines() {
     let (ours, theirs) = pipe();
     converse(Untimed(ours), Untimed(theirs));
+}
+
+// 6455-5.1-02: a server that is strict takes it
+#[test]
+fn a_client_masks_inside_tls_too() {
+    let (ours, theirs) = pipe();
+    let server = spawn(move || {
+        let mut socket = accept(Untimed(ours)).expect("accepts");
+        socket.receive(&mut Inbox::new()).map(owned)
+    });
+    // Whoever has such a transport says so by the URI.
+    let mut client = connect_over(Untimed(theirs), "wss://localhost/", &ConnectOptions::new())
+        .expect("connects");
+    client.send("secret").expect("sends");
+    assert_eq!(server.join().expect("a masked frame"), OwnedMessage::Text("secret".into()));
 }
 
 #[test]

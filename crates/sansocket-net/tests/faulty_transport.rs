@@ -150,7 +150,6 @@ fn a_failing_transport_ends_the_connection_and_nothing_is_sent_twice() {
     fatal_at_each_call::<TestClient>();
 }
 
-// T12
 fn hears_the_rest<R: End>() {
     let key = R::PEER_KEY;
     let first = frame(0x81, b"Hello", key).len();
@@ -167,6 +166,7 @@ fn hears_the_rest<R: End>() {
     assert_eq!(transport.written(), b"");
 }
 
+// T12
 #[test]
 fn a_transport_that_takes_nothing_more_is_still_read() {
     hears_the_rest::<Server>();
@@ -276,6 +276,8 @@ fn frames_behind(written: &[u8]) -> String {
     words(&read_frames(&written[end + 4..], true))
 }
 
+// 6455-4.1-02, 6455-4.1-39: the answer comes when the whole request was written, and nothing
+// behind it
 #[test]
 fn a_client_is_opened_whatever_call_is_interrupted() {
     let calm = response_and_conversation();

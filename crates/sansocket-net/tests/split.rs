@@ -102,6 +102,7 @@ fn two_peers_that_block_in_writing_while_both_ping_get_everything() {
     assert!((8..=11).contains(&counters.frames_received), "{counters:?}");
 }
 
+// 6455-5.4-08, 6455-6.1-10
 #[test]
 fn many_senders_do_not_interleave() {
     const SENDERS: u8 = 6;

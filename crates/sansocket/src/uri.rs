@@ -417,6 +417,7 @@ mod tests {
         check_error("ws://::1/", UriErrorKind::HostMissing, 5);
     }
 
+    // 6455-3-03
     #[test]
     fn a_port_may_be_empty_or_have_leading_zeros() {
         assert_eq!(Uri::parse("wss://a:").map(|uri| uri.port()), Ok(443));

@@ -33,7 +33,7 @@ fn check_header_rows(rows: &[(&str, Part<'_>, FrameRule, usize)]) {
     }
 }
 
-// F01, F02: 6455-5.2-04
+// F01, F02: 6455-5.2-04, 6455-5.8-01
 #[test]
 fn reserved_bits_without_an_extension_fail_at_the_first_byte() {
     let bits = |bits| FrameRule::ReservedBits { bits };
@@ -192,7 +192,8 @@ fn frames_out_of_place_fail_at_the_first_byte() {
     }
 }
 
-// F16, F20, F22: 6455-5.2-02, 6455-5.4-04, 6455-5.4-09, 6455-5.4-11, 6455-5.6-01
+// F16, F20, F22: 6455-5.2-02, 6455-5.4-04, 6455-5.4-09, 6455-5.4-11, 6455-5.6-01,
+// 6455-5.6-03, 6455-6.2-01, 6455-6.2-02
 #[test]
 fn odd_but_valid_streams_are_heard_in_order() {
     let rows: &[(&[Part<'_>], &str, &str)] = &[
@@ -226,6 +227,12 @@ fn odd_but_valid_streams_are_heard_in_order() {
             &format!("pong {}", "p".repeat(125)),
         ),
         (&[Frame(0x82, b"\xff\xfe\0")], r"binary [\xff\xfe\x00]", ""),
+        // 6455-10.7-05: a Close, an end of lines and a Ping are content here.
+        (
+            &[Frame(0x82, b"\x88\0\r\n\r\n\x89\0"), Frame(0x81, b"\0\n"), Frame(0x82, b"")],
+            r"binary [\x88\x00\r\n\r\n\x89\x00], text [\x00\n], binary []",
+            "",
+        ),
     ];
     for (parts, heard, answer) in rows {
         check_both(&Config::new(), parts, |outcome, role| {
@@ -332,7 +339,8 @@ fn text_that_is_not_utf_8_fails_at_the_first_impossible_byte() {
     }
 }
 
-// F23, F26, F31: 6455-5.5.1-07, 6455-5.5.1-08, 6455-7.1.5-01, 6455-7.1.5-02
+// F23, F26, F31: 6455-5.5.1-07, 6455-5.5.1-08, 6455-5.5.1-09, 6455-6.2-02,
+// iana-close-codes-04
 #[test]
 fn a_close_is_answered_with_its_own_code() {
     let rows: &[(&[Part<'_>], &str, &str)] = &[
@@ -430,7 +438,7 @@ fn a_peer_that_goes_on_sending_after_the_end_is_dropped_after_64_kib() {
     drain::<TestClient>(Frame(0xff, b""), Transmit::HalfClose);
 }
 
-// F29: 6455-5.5.1-15, 6455-7.1.2-02
+// F29: 6455-5.5.1-11, 6455-5.5.1-15, 6455-7.1.2-02, 6455-7.1.5-01
 #[test]
 fn crossed_closes_complete_cleanly_and_neither_is_answered() {
     fn cross<R: Endpoint>() {
@@ -438,7 +446,8 @@ fn crossed_closes_complete_cleanly_and_neither_is_answered() {
         let len = connection.close(Some(CloseCode::GOING_AWAY), "bye", &mut out).expect("a close");
         assert_eq!(written::<R>(&out[..len]), "close 1001 bye");
         let mut embedder = Embedder::new(connection);
-        embedder.feed(&R::from_peer(&[Frame(0x88, b"\x0f\xa0mine")]));
+        let second = Frame(0x88, b"\x0f\xa1second");
+        embedder.feed(&R::from_peer(&[Frame(0x88, b"\x0f\xa0mine"), second]));
         assert_eq!(embedder.heard(), "close 4000 mine");
         assert_eq!(embedder.flush(), step_when_closed(R::is_server()));
         assert_eq!(embedder.written, b"");

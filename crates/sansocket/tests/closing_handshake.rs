@@ -185,8 +185,9 @@ fn end<R: Endpoint>(
     Ok(0)
 }
 
-// 6455-5.5.1-06, 6455-5.5.1-07, 6455-5.5.1-11 to 13, 6455-5.5.2-02, 6455-6.1-02,
-// 6455-7.1.1-03 to 06, 6455-7.1.2-01, 6455-7.1.2-02, 6455-7.1.7-07
+// 6455-5.5.1-06, 6455-5.5.1-07, 6455-5.5.1-11, 6455-5.5.1-12, 6455-5.5.1-13,
+// 6455-5.5.2-02, 6455-6.1-02, 6455-7.1.1-03, 6455-7.1.1-05, 6455-7.1.1-06, 6455-7.1.2-01,
+// 6455-7.1.2-02, 6455-7.1.3-01, 6455-7.1.7-07
 #[test]
 fn every_state_answers_everything_that_can_happen() {
     in_both_roles([every_transition::<Server>, every_transition::<TestClient>]);
@@ -216,7 +217,7 @@ fn every_transition<R: Endpoint>() {
     }
 }
 
-// 6455-7.1.4-02, 6455-7.1.5-01 to 03, 6455-7.2.1-02; T10, T12
+// 6455-7.1.4-02, 6455-7.1.5-01, 6455-7.1.5-03, 6455-7.2.1-02; T10, T12
 #[test]
 fn the_closure_tells_both_codes_and_the_cause() {
     in_both_roles([every_closure::<Server>, every_closure::<TestClient>]);
@@ -304,7 +305,6 @@ fn an_empty_close_is_answered_with_an_empty_one_and_reported_as_1005() {
     in_both_roles([answer::<Server>, answer::<TestClient>]);
 }
 
-// 6455-5.5.1-08
 #[test]
 fn a_close_of_ones_own_takes_the_place_of_the_automatic_one() {
     fn replace<R: Endpoint>() {
@@ -541,7 +541,8 @@ fn a_transport_that_ends_inside_a_message_truncates_it() {
     in_both_roles([cut::<Server>, cut::<TestClient>]);
 }
 
-// T17: END_STREAM and RST_STREAM of a stream that was opened by Extended CONNECT.
+// T17: 8441-5-13, 8441-5-14, 8441-5-15, 9220-3-05, 9220-3-06; END_STREAM and RST_STREAM of
+// a stream that was opened by Extended CONNECT.
 #[test]
 fn a_stream_of_http_2_ends_as_a_transport_does() {
     let pseudo = PseudoFields {

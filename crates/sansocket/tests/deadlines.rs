@@ -237,13 +237,18 @@ fn unsolicited_pongs_come_at_each_interval_whatever_is_heard() {
     in_both_roles([beat::<Server>, beat::<TestClient>]);
 }
 
+// 6455-7.1.7-08, 6455-7.2.1-03: nobody closes unasked
 #[test]
 fn without_keep_alive_no_deadline_runs() {
-    let mut line = Timeline::<Server>::open(&quiet());
-    assert_eq!(line.wake(), Wake::Never);
-    line.receive(&[Frame(0x81, b"whole"), Frame(0x89, b""), Frame(0x8a, b"")]);
-    assert_eq!(line.wake(), Wake::Never, "nothing waits for a time");
-    assert_eq!(line.tell(1 << 40), "pong ");
+    fn stay<R: Endpoint>() {
+        let mut line = Timeline::<R>::open(&quiet());
+        assert_eq!(line.wake(), Wake::Never);
+        line.receive(&[Frame(0x81, b"whole"), Frame(0x89, b""), Frame(0x8a, b"")]);
+        assert_eq!(line.wake(), Wake::Never, "nothing waits for a time");
+        assert_eq!(line.tell(1 << 40), "pong ");
+        assert_eq!((line.connection.state(), line.step), (State::Open, Transmit::Idle));
+    }
+    in_both_roles([stay::<Server>, stay::<TestClient>]);
 }
 
 // T05: the application's rule of 2·X.

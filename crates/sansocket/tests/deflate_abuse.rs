@@ -254,32 +254,38 @@ fn uncompressed_messages_leave_the_window_alone() {
     check_heard(KEEP, &Config::new(), &parts, (&heard, "pong "));
 }
 
-// 7692-7.2.2-03 to 11
+// 7692-7-02, 7692-7.1.1.1-03, 7692-7.1.1.2-06, 7692-7.1.2.1-04, 7692-7.1.2.2-09,
+// 7692-7.2.2-03, 7692-7.2.2-04, 7692-7.2.2-05, 7692-7.2.2-06, 7692-7.2.2-08,
+// 7692-7.2.2-09, 7692-7.2.2-10, 7692-7.2.2-11; D06
 #[test]
 fn a_context_is_as_it_was_agreed_in_each_direction() {
-    for bits in 8..=15 {
-        let window = 1 << bits;
-        let stored = noise(window);
-        let fill = BitWriter::new();
-        let fill = stored.chunks(20_000).fold(fill, |writer, piece| writer.stored(Clear, piece));
-        let fill = fill.message_end().finish();
-        let whole_back = BitWriter::new().fixed(Clear, &[Again(8, window)]).message_end().finish();
-        let stream = Server::from_peer(&[Frame(0xc2, &fill), Frame(0xc2, &whole_back)]);
-        let first = (Kind::Binary, stored.clone());
+    fn refer_back<R: Endpoint>() {
+        for bits in 8..=15 {
+            let window = 1 << bits;
+            let stored = noise(window);
+            let fill = BitWriter::new();
+            let fill =
+                stored.chunks(20_000).fold(fill, |writer, piece| writer.stored(Clear, piece));
+            let fill = fill.message_end().finish();
+            let back = BitWriter::new().fixed(Clear, &[Again(8, window)]).message_end().finish();
+            let stream = R::from_peer(&[Frame(0xc2, &fill), Frame(0xc2, &back)]);
+            let first = (Kind::Binary, stored.clone());
 
-        // Ours is another matter.
-        for ours in [(9, Drop), (15, Keep)] {
-            let kept = Terms { ours, theirs: (bits, Keep) };
-            let outcome = run(open_deflate::<Server>(kept, &Config::new()), &[&stream]);
-            let second = (Kind::Binary, stored[..8].to_vec());
-            assert!(messages(&outcome.events) == [first.clone(), second], "{bits}");
-            // D06
-            let dropped = Terms { ours, theirs: (bits, Drop) };
-            let outcome = run(open_deflate::<Server>(dropped, &Config::new()), &[&stream]);
-            assert!(messages(&outcome.events) == [first.clone()], "{bits}");
-            assert_eq!(outcome.broken(), Some((Rule::Inflate(InflateRule::Corrupt), 0)));
+            // Ours is another matter.
+            for ours in [(9, Drop), (15, Keep)] {
+                let kept = Terms { ours, theirs: (bits, Keep) };
+                let outcome = run(open_deflate::<R>(kept, &Config::new()), &[&stream]);
+                let second = (Kind::Binary, stored[..8].to_vec());
+                assert!(messages(&outcome.events) == [first.clone(), second], "{bits}");
+                // D06
+                let dropped = Terms { ours, theirs: (bits, Drop) };
+                let outcome = run(open_deflate::<R>(dropped, &Config::new()), &[&stream]);
+                assert!(messages(&outcome.events) == [first.clone()], "{bits}");
+                assert_eq!(outcome.broken(), Some((Rule::Inflate(InflateRule::Corrupt), 0)));
+            }
         }
     }
+    in_both_roles([refer_back::<Server>, refer_back::<TestClient>]);
 }
 
 // 7692-6.1-06
@@ -307,7 +313,7 @@ fn check_corrupt(terms: Terms, parts: &[Part<'_>], heard: &str, offset: u64) {
     check_spoiled(&Config::new(), &Spoiled { terms, parts, heard, rule, code: 1007, offset });
 }
 
-// 7692-7.3-01
+// 7692-7.2.2-02, 7692-7.3-01
 #[test]
 fn the_bad_examples_fail() {
     for row in rows("bad_deflate", 2) {
@@ -443,7 +449,7 @@ fn a_reference_to_a_message_that_was_to_be_forgotten_fails() {
     check_corrupt(KEEP, &[Frame(0xc1, HELLO), Frame(0xc1, &again)], "text [Hello]", 0);
 }
 
-// D10: 7692-6.1-03, 7692-6.1-04, 6455-5.2-02
+// D10: 7692-6.1-04, 6455-5.2-04
 #[test]
 fn reserved_bits_elsewhere_fail_at_the_first_byte() {
     fn refuse<R: Endpoint>() {
@@ -1235,7 +1241,7 @@ fn hears_by_the_book<R: Endpoint>(
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(150))]
 
-    // D03 to D09
+    // D03, D04, D05, D06, D07, D08, D09
     #[test]
     fn any_payloads_are_heard_as_by_the_book(
         terms in terms(),

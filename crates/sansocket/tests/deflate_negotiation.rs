@@ -84,8 +84,8 @@ const PLAIN_CLIENT: ClientDeflatePolicy = CLIENT.refuse_window_limit();
 
 #[test]
 fn offers_of_the_vectors() {
-    // 7692-7-03..07, 7692-7.1.1.1-02, 7692-7.1.1.2-02, 7692-7.1.2.1-02,
-    // 7692-7.1.2.2-02
+    // 6455-9-04, 7692-7-03, 7692-7-04, 7692-7-05, 7692-7-06, 7692-7.1.1.1-02,
+    // 7692-7.1.1.2-02, 7692-7.1.2.1-02, 7692-7.1.2.2-02
     let [mut taken, mut declined] = [0; 2];
     for row in rows("deflate_offer", 32) {
         let offer = text(&row, "offer");
@@ -107,8 +107,8 @@ fn offers_of_the_vectors() {
 
 #[test]
 fn responses_of_the_vectors() {
-    // 7692-7-08..11, 7692-7.1.1.1-05, 7692-7.1.1.2-05, 7692-7.1.2.1-06,
-    // 7692-7.1.2.2-07
+    // 6455-9-04, 7692-7-03, 7692-7-08, 7692-7-09, 7692-7-10, 7692-7.1.1.1-05,
+    // 7692-7.1.1.2-05, 7692-7.1.2.1-06, 7692-7.1.2.2-07
     let [mut valid, mut invalid] = [0; 2];
     for row in rows("deflate_response", 25) {
         let policy = policy_that_offers(text(&row, "offer"));
@@ -157,7 +157,7 @@ fn policy_that_offers(offer: &str) -> ClientDeflatePolicy {
 
 #[test]
 fn server_declines_an_offer_but_not_the_handshake() {
-    // D12, 7692-7-04..06, 7692-5-18, 7692-5-19
+    // D12, 7692-7-04, 7692-7-05, 7692-7-06, 7692-5-18, 7692-5-19
     const FAULTS: &[&str] = &[
         "; unknown",
         "; x=1",
@@ -207,7 +207,8 @@ fn server_passes_over_other_extensions() {
 
 #[test]
 fn server_takes_the_first_offer_that_it_can() {
-    // 7692-5-03..05, 7692-7.1.3-01; three offers, as Autobahn's 13.7 has them
+    // 6455-9.1-09, 7692-5-03, 7692-5-04, 7692-5-05, 7692-5-14, 7692-7.1.3-01; three
+    // offers, as Autobahn's 13.7 has them
     let offers = "permessage-deflate; client_no_context_takeover; server_no_context_takeover; \
                   server_max_window_bits=9, \
                   permessage-deflate; client_no_context_takeover; server_no_context_takeover, \
@@ -248,7 +249,7 @@ fn server_reads_odd_spelling_and_several_fields() {
 
 #[test]
 fn server_truly_gives_windows_of_eight_bits() {
-    // D14, 7692-7.1.2.1-03, 7692-7.1.2.1-05
+    // D14, 7692-5-11, 7692-7.1.2.1-03, 7692-7.1.2.1-05
     let offer = "permessage-deflate; server_max_window_bits=8";
     check(SERVER, offer, Some("; server_max_window_bits=8"));
     let agreement = negotiate(SERVER, &[offer]).expect("good");
@@ -261,7 +262,7 @@ fn server_truly_gives_windows_of_eight_bits() {
 
 #[test]
 fn server_keeps_what_a_client_asks() {
-    // 7692-5-06, 7692-5-07, 7692-7.1.1.1-04, 7692-7.1.1.1-06, 7692-7.1.2.1-05
+    // 7692-5-06, 7692-7.1.1.1-04, 7692-7.1.1.1-06, 7692-7.1.2.1-05
     let flag = "; server_no_context_takeover";
     check(SERVER, &format!("permessage-deflate{flag}"), Some(flag));
     for number in 8..=15 {
@@ -275,7 +276,7 @@ fn server_keeps_what_a_client_asks() {
 
 #[test]
 fn server_says_what_it_does_unasked() {
-    // 7692-7.1.1.1-07, 7692-7.1.2.1-07
+    // 6455-9.1-06, 7692-7-02, 7692-7.1.1.1-07, 7692-7.1.2.1-07
     let policy = SERVER.window_bits(bits(9)).context(ContextTakeover::Drop);
     let response = "; server_no_context_takeover; server_max_window_bits=9";
     check(policy, "permessage-deflate", Some(response));
@@ -318,7 +319,7 @@ fn server_tells_clients_to_drop_their_context() {
 
 #[test]
 fn client_offers_what_its_policy_says() {
-    // 7692-5-01..03, 7692-5-08, 7692-7.1.1.1-01, 7692-7.1.1.2-01, 7692-7.1.2.1-01,
+    // 6455-9.1-06, 7692-5-01, 7692-5-02, 7692-5-03, 7692-5-07, 7692-5-08, 7692-7.1.1.1-01, 7692-7.1.1.2-01, 7692-7.1.2.1-01,
     // 7692-7.1.2.2-01, 7692-7.1.2.2-04
     let all = CLIENT
         .window_bits(bits(12))
@@ -364,7 +365,7 @@ fn client_goes_on_without_what_the_server_declined() {
 
 #[test]
 fn client_fails_on_a_bad_response() {
-    // D13, 7692-5-15, 7692-5-20, 7692-7-08..10
+    // D13, 7692-5-15, 7692-5-20, 7692-7-08, 7692-7-09, 7692-7-10
     use DeflateParam::{
         ClientMaxWindowBits, ClientNoContextTakeover, ServerMaxWindowBits, ServerNoContextTakeover,
     };
@@ -412,7 +413,7 @@ fn client_fails_on_a_limit_that_it_did_not_offer() {
 
 #[test]
 fn client_keeps_any_limit_that_it_offered() {
-    // D15, 7692-7.1.2.2-03, 7692-7-11: it can compress for a window of 8 bits too.
+    // D15, 7692-7.1.2.2-03, 7692-7.2.2-12, 7692-7-11: it can compress for a window of 8 bits too.
     for number in 8..=15 {
         let agreement = accepted(CLIENT, &format!("; client_max_window_bits={number}"));
         let window = agreement.sending().window_bits();
@@ -450,7 +451,7 @@ fn client_copes_with_what_the_server_says_unasked() {
 
 #[test]
 fn client_fails_if_its_requests_are_ignored() {
-    // 7692-7.1.1.1-04, 7692-7.1.2.1-05, 7692-5-13
+    // 7692-5-13, 7692-7-11, 7692-7.1.1.1-04, 7692-7.1.2.1-05
     let window = CLIENT.server_window_bits(bits(10));
     let param = DeflateParam::ServerMaxWindowBits;
     check_failed(window, "", DeflateResponseError::RequestIgnored { param });
@@ -706,6 +707,7 @@ proptest! {
         }
     }
 
+    // 7692-5-13, 7692-7.2.2-12
     #[test]
     fn both_ends_agree_on_the_same(
         server_wishes in wishes(),

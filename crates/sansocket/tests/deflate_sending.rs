@@ -165,7 +165,7 @@ fn check_sent<R: Endpoint, P: Endpoint>(
 
 // ---- whole messages
 
-// 7692-6.1-01, 7692-6.1-02, 7692-6.1-05, 7692-7.3-03
+// 6455-5.2-03, 6455-6.1-09, 7692-6.1-01, 7692-6.1-02, 7692-6.1-05, 7692-7.3-03
 #[test]
 fn messages_from_the_threshold_on_are_compressed() {
     fn sends<R: Endpoint>() {
@@ -208,7 +208,7 @@ fn messages_from_the_threshold_on_are_compressed() {
     in_both_roles([sends::<Server>, sends::<TestClient>]);
 }
 
-// 7692-7.2.1-02, 7692-7.2.1-03, 7692-7.2.3.3-01: with stored blocks, the length is known
+// 7692-7.2.1-01, 7692-7.2.1-02, 7692-7.2.1-03, 7692-7.2.3.3-01: with stored blocks, the length is known
 #[test]
 fn the_frame_is_as_short_as_its_payload_allows() {
     fn border<R: Endpoint, P: Endpoint>() {
@@ -361,7 +361,7 @@ fn a_context_is_kept_over_all_that_is_not_compressed() {
     keep::<TestClient, Server>();
 }
 
-// 7692-7.2.1-11, 7692-7.2.1-14, 7692-7.1.1.1-01
+// 7692-7.2.1-11, 7692-7.2.1-14, 7692-7.1.1.1-01, 7692-7.1.1.2-07
 #[test]
 fn without_context_takeover_each_message_is_compressed_for_itself() {
     fn anew<R: Endpoint, P: Endpoint>() {
@@ -417,7 +417,7 @@ fn a_message_that_does_not_shrink_is_sent_as_it_is_if_nothing_refers_to_it() {
     plain::<TestClient, Server>();
 }
 
-// D05: 7692-7.2.1-10, 7692-7.2.1-16, 7692-7.2.1-18, 7692-7.1.2.1-03
+// D05: 7692-5-11, 7692-7.2.1-10, 7692-7.2.1-16, 7692-7.2.1-18, 7692-7.1.2.1-03
 #[test]
 fn nothing_refers_further_back_than_was_agreed() {
     fn refer<R: Endpoint, P: Endpoint>() {
@@ -594,7 +594,7 @@ fn a_head_is_no_part_of_a_compressed_message() {
     refuse::<TestClient, Server>();
 }
 
-// 7692-6-01, 6455-5.5.1-06
+// 7692-6-01, 7692-6.1-03, 6455-5.5.1-06
 #[test]
 fn what_the_protocol_owes_is_not_compressed() {
     fn owe<R: Endpoint>() {
@@ -726,7 +726,9 @@ const SERVER: ServerDeflatePolicy = ServerDeflatePolicy::new();
 const CLIENT: ClientDeflatePolicy = ClientDeflatePolicy::new();
 const SMALL: WindowBits = WindowBits::new(9).expect("9 to 15");
 
-// 7692-5-01, 7692-5-10, 7692-5-18, 7692-5-19, 7692-5-21, 7692-7-01
+// 6455-4.1-50, 6455-4.2.2-17, 6455-4.2.2-18, 6455-4.2.2-19, 6455-4.2.2-26, 6455-5.8-01,
+// 6455-9-03, 6455-9.1-07, 7692-5-01, 7692-5-10, 7692-5-18, 7692-5-19, 7692-5-21,
+// 7692-7-01
 #[test]
 fn what_the_handshake_agrees_on_is_what_happens() {
     const DROPPING: ServerDeflatePolicy = SERVER.context(Drop).client_context(Drop);
@@ -802,7 +804,7 @@ fn hear<R: Endpoint>(
     Ok(data.into_message().expect("all of it").as_text().expect("text").to_owned())
 }
 
-// 7692-5-20, 7692-7-08 to 7692-7-11, 6455-4.1-44
+// 7692-5-17, 7692-5-20, 7692-7-08, 6455-4.1-45
 #[test]
 fn a_client_fails_on_what_it_did_not_offer() {
     let deflate = |error: DeflateResponseError| ResponseError::Deflate(error);
@@ -981,7 +983,7 @@ fn hears_what_was_said<R: Endpoint, P: Endpoint>(
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(60))]
 
-    // 7692-6.1-01, 7692-6.2-01
+    // 7692-6.1-01, 7692-6.2-01, 7692-7.2.1-01
     #[test]
     fn what_one_endpoint_says_the_other_hears(
         (ours, theirs) in (direction(), direction()),

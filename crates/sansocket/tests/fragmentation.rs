@@ -36,7 +36,7 @@ fn send_all<R: Endpoint>(
     Ok(out)
 }
 
-// 6455-5.4-03, 6455-5.4-10, 6455-5.4-16, 6455-6.1-05 to 07
+// 6455-5.4-03, 6455-5.4-10, 6455-5.4-16, 6455-6.1-05, 6455-6.1-06, 6455-6.1-07
 #[test]
 fn fragments_are_sent_with_the_opcode_first_and_fin_last() {
     fn send<R: Endpoint>() {
@@ -52,7 +52,7 @@ fn fragments_are_sent_with_the_opcode_first_and_fin_last() {
     in_both_roles([send::<Server>, send::<TestClient>]);
 }
 
-// 6455-5.6-01, 6455-5.6-02
+// 6455-5.4-01, 6455-5.6-01, 6455-5.6-02
 #[test]
 fn text_is_sent_in_fragments_cut_anywhere() {
     fn cut<R: Endpoint, P: Endpoint>() {
@@ -72,7 +72,7 @@ fn text_is_sent_in_fragments_cut_anywhere() {
     in_both_roles([cut::<Server, TestClient>, cut::<TestClient, Server>]);
 }
 
-// 6455-5.6-02
+// 6455-5.6-02, 6455-5.6-03
 #[test]
 fn a_text_is_refused_with_the_fragment_that_makes_it_none() {
     let wrong = |at| Err(SendError::TextNotUtf8 { at });
@@ -310,7 +310,7 @@ fn an_inbox_lends_whole_messages_however_they_come() {
     }
 }
 
-// F32, with lengths of every form.
+// F32, with lengths of every form: 6455-6.2-01
 #[test]
 fn long_frames_are_the_same_however_they_are_cut() {
     for len in [126, 1000, 65_535, 65_536] {

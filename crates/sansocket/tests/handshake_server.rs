@@ -178,7 +178,9 @@ fn with_request<T>(
 
 #[test]
 fn a_good_request_is_accepted_with_101() {
-    // 6455-4.2.1-01..09, 6455-4.2.2-20..24
+    // 6455-4.2.1-11, 6455-4.2.1-12, 6455-4.2.2-15, 6455-4.2.2-18, 6455-4.2.2-20,
+    // 6455-4.2.2-21, 6455-4.2.2-22, 6455-4.2.2-23, 6455-4.2.2-24, 6455-4.4-02,
+    // 6455-11.3.3-01, 8441-9.2-01
     check_upgrade(GOOD.as_bytes());
     let mut out = [0; 512];
     let len = with_request(GOOD.as_bytes(), |request| {
@@ -202,8 +204,21 @@ fn a_good_request_is_accepted_with_101() {
 }
 
 #[test]
+fn fields_come_in_any_order() {
+    // 6455-4.2.1-01
+    let mut lines = [HOST, UPGRADE, CONNECTION, KEY, VERSION];
+    for first in 0..lines.len() {
+        lines.swap(0, first);
+        for shift in 0..4 {
+            lines[1..].rotate_left(shift);
+            check_upgrade(format!("GET / HTTP/1.1\r\n{}\r\n", lines.concat()).as_bytes());
+        }
+    }
+}
+
+#[test]
 fn request_lines_must_be_a_get_of_http_1_1() {
-    // H01, 6455-4.2.1-03
+    // H01, 6455-4.2.1-03, 6455-10.7-04
     for line in ["POST /chat", "HEAD /chat", "get /chat", "OPTIONS *", "CONNECT a:80", "X! /"] {
         check_head_rejected(&edited("GET /chat", line), 405, HeadRule::Method);
     }
@@ -357,7 +372,7 @@ fn limits_can_be_set() {
 
 #[test]
 fn field_lines_have_one_form_only() {
-    // H09
+    // 6455-4.2.1-02, 6455-10.7-04; H09
     check_head_rejected(&edited("HTTP/1.1\r\n", "HTTP/1.1\n"), 400, HeadRule::BareLf);
     check_head_rejected(&edited("HTTP/1.1\r\n", "HTTP/1.1\r"), 400, HeadRule::BareCr);
     check_head_rejected(&with_lines("X: a\n"), 400, HeadRule::BareLf);
@@ -380,6 +395,7 @@ fn field_lines_have_one_form_only() {
         let head = with_lines("X: a?b\r\n").replace_once(b"a?b", &[b'a', byte, b'b']);
         check_head_rejected(&head, 400, HeadRule::ControlByte);
     }
+    // 6455-4.2.1-13
     check_upgrade(&with_lines("X:\r\nY: \t \r\nZ:a\tb\r\n"));
 }
 
@@ -439,14 +455,22 @@ fn a_get_without_upgrade_to_websocket_is_plain() {
 
 #[test]
 fn upgrade_is_a_list_in_any_case() {
-    // H15
+    // H15, 6455-2.1-01, 6455-4.2.1-06
     check_upgrade(&edited("websocket", "WebSocket"));
     check_upgrade(&edited("websocket", "WEBSOCKET"));
     // H16
     check_upgrade(&edited("websocket", "h2c, websocket"));
     check_upgrade(&edited("websocket", ",HTTP/2.0 ,, websocket,"));
     check_upgrade(&edited(UPGRADE, "Upgrade: h2c\r\nUpgrade: websocket\r\n"));
-    for value in ["websocket;", "web socket, websocket", "\"websocket\"", "/a", "a/", "a/b/c"] {
+    for value in [
+        "websocket;",
+        "web socket, websocket",
+        "websoc\u{212a}et", // the sign of Kelvin is no k
+        "\"websocket\"",
+        "/a",
+        "a/",
+        "a/b/c",
+    ] {
         let head = edited("websocket", value);
         check_rejected(&head, 400, HandshakeRule::UpgradeMalformed);
     }
@@ -475,7 +499,7 @@ fn connection_is_a_list_with_upgrade() {
 
 #[test]
 fn the_key_is_sixteen_bytes_once() {
-    // H19, 6455-4.2.1-08
+    // H19, 6455-4.2.1-08, 6455-4.3-02
     check_rejected(&edited(KEY, ""), 400, HandshakeRule::KeyMissing);
     // H20, 6455-11.3.1-01
     check_rejected(&with_lines(KEY), 400, HandshakeRule::KeyRepeated);
@@ -495,7 +519,7 @@ fn the_key_is_sixteen_bytes_once() {
         let head = edited(KEY, &format!("Sec-WebSocket-Key: {key}\r\n"));
         check_rejected(&head, 400, HandshakeRule::KeyMalformed);
     }
-    // H22
+    // H22, 6455-4.1-48
     let head = edited(KEY, "sec-websocket-KEY: \t dGhlIHNhbXBsZSBub25jZQ== \t\r\n");
     check_upgrade(&head);
     with_request(&head, |request| {
@@ -506,9 +530,9 @@ fn the_key_is_sixteen_bytes_once() {
 
 #[test]
 fn the_version_is_13_once() {
-    // H23, 6455-4.2.1-09
+    // H23, 6455-4.2.1-09, 6455-4.3-06, 6455-4.4-03
     check_rejected(&edited(VERSION, ""), 400, HandshakeRule::VersionMissing);
-    // H24, 6455-4.2.2-10
+    // H24, 6455-4.2.2-10, 6455-4.3-05
     for version in ["8", "25", "13, 8", "013", "", "13.0", "+13", "256"] {
         let head = edited(VERSION, &format!("Sec-WebSocket-Version: {version}\r\n"));
         check_rejected(&head, 426, HandshakeRule::VersionUnsupported);
@@ -574,6 +598,7 @@ fn origin_policies_have_named_switches() {
             }
         }
     }
+    // 6455-4.2.1-10, 6455-10.2-01
     let refused = Some(HandshakeRule::OriginRefused);
     let config = HandshakeConfig::new();
 
@@ -617,6 +642,9 @@ fn offered_subprotocols_are_distinct_tokens() {
     for value in ["", ",", " , ,", "a b", "a/b", "\"a\"", "a, ä", "a;b"] {
         check_rejected(&offer(value), 400, HandshakeRule::SubprotocolMalformed);
     }
+    // 6455-8.1-02
+    let head = offer("a?").replace_once(b"a?", b"a\xff");
+    check_rejected(&head, 400, HandshakeRule::SubprotocolMalformed);
     check_rejected(&offer("a, b, a"), 400, HandshakeRule::SubprotocolRepeated);
     let head = with_lines("Sec-WebSocket-Protocol: a\r\nSec-WebSocket-Protocol: a\r\n");
     check_rejected(&head, 400, HandshakeRule::SubprotocolRepeated);
@@ -657,7 +685,7 @@ fn extension_lists_are_checked_and_not_echoed() {
     for value in ["", ",", "a b", "a;", "a; =1", "a; b=\"\"", "a; b=\"c d\"", "ä", "a; b=\"c"] {
         check_rejected(&offer(value), 400, HandshakeRule::ExtensionsMalformed);
     }
-    // H32, 6455-4.2.2-18
+    // H32, 6455-4.2.1-12, 6455-4.2.2-18, 6455-4.2.2-19
     let head = offer("mux; depth=\"4\", x-unknown");
     check_upgrade(&head);
     with_request(&head, |request| {
@@ -837,7 +865,7 @@ fn an_end_inside_the_head_is_no_answerable_error() {
 
 #[test]
 fn rules_are_applied_in_the_documented_order() {
-    // Everything is wrong at once; one repair after the other.
+    // 6455-4.2.1-02, 6455-4.2.2-01: everything is wrong at once; one repair after the other.
     let mut head = "GET / HTTP/1.1\r\nContent-Length: 1\r\nConnection: x\r\nUpgrade: websocket\r\n\
         Origin: http://a\r\nSec-WebSocket-Version: 8\r\nSec-WebSocket-Key: x\r\n\
         Sec-WebSocket-Extensions: ,\r\nSec-WebSocket-Protocol: ,\r\n\r\n"

@@ -165,7 +165,7 @@ fn decodes_what_was_encoded<R: Endpoint, P: Endpoint>(script: &[Say]) -> Result<
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(300))]
 
-    // P5, F32
+    // P5, F32: 6455-6.2-01
     #[test]
     fn any_split_gives_the_same_outcome(
         script in vec(say(), 0..6),
@@ -352,7 +352,8 @@ fn naive_limit(bytes: &[u8], rules: &Rules) -> Option<FrameRule> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(4000))]
 
-    // 6455-5.2-01 to 6455-5.2-11
+    // 6455-5.2-01, 6455-5.2-04, 6455-5.2-05, 6455-5.2-06, 6455-5.2-07, 6455-5.2-08,
+    // 6455-5.2-09, 6455-5.2-10, 6455-5.2-11
     #[test]
     fn headers_are_parsed_as_by_the_naive_way(bytes in header_bytes(), rules in rules()) {
         prop_assert_eq!(FrameHeader::parse(&bytes, &rules), naive_parse(&bytes, &rules));
@@ -653,7 +654,7 @@ proptest! {
         survives::<TestClient>(&calls)?;
     }
 
-    // P9, and the progress of P5
+    // P9, and the progress of P5: 6455-10.7-01
     #[test]
     fn arbitrary_bytes_are_consumed_or_refused(bytes in vec(any::<u8>(), 0..300), cuts in vec(any::<Index>(), 0..5)) {
         splits_alike::<Server>(&bytes, &cuts)?;

@@ -58,7 +58,8 @@ fn by_head<R: Endpoint>(connection: &mut Connection<R>, payload: &[u8], piece: u
     out
 }
 
-// 6455-5.1-01, 6455-5.1-05, 6455-5.2-08, 6455-5.2-11, 6455-5.3-01, 6455-6.1-06 to 08
+// 6455-5.1-01, 6455-5.1-05, 6455-5.2-03, 6455-5.2-08, 6455-5.2-11, 6455-5.3-01, 6455-5.4-02,
+// 6455-6.1-01, 6455-6.1-04, 6455-6.1-06, 6455-6.1-07, 6455-6.1-08
 #[test]
 fn every_way_of_sending_gives_the_same_frame() {
     fn same<R: Endpoint>() {
@@ -85,7 +86,7 @@ fn every_way_of_sending_gives_the_same_frame() {
     in_both_roles([same::<Server>, same::<TestClient>]);
 }
 
-// 6455-5.2-08, 6455-5.2-10, 6455-5.2-11
+// 6455-5.2-08, 6455-5.2-10, 6455-5.2-11, 6455-5.2-12
 #[test]
 fn headers_have_exactly_these_forms() {
     let rows: &[(usize, &[u8])] = &[
@@ -275,7 +276,7 @@ fn all_that_follows<R: Endpoint>(connection: &mut Connection<R>) -> Vec<u8> {
     out
 }
 
-// F30: 6455-5.4-08, 6455-5.5.1-06, 6455-6.1-02, 6455-10.3-02
+// F30: 6455-5.4-08, 6455-5.5.1-06, 6455-6.1-01, 6455-6.1-02, 6455-10.3-02
 #[test]
 fn a_refused_call_says_why_and_changes_nothing() {
     fn refuse<R: Endpoint>() {

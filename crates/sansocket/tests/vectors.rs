@@ -71,7 +71,7 @@ fn frames_of_section_5_7_encode_and_parse() {
     }
 }
 
-// 6455-5.4-03, 6455-6.2-04, 6455-6.2-05
+// 6455-5.2-13, 6455-5.4-02, 6455-5.4-03, 6455-6.2-04, 6455-6.2-05, 6455-6.2-09
 #[test]
 fn frames_of_section_5_7_are_received() {
     let (masked, unmasked): (Vec<Table>, _) =
@@ -87,7 +87,7 @@ fn frames_of_section_5_7_are_received() {
     assert_eq!(server.written, b"");
 }
 
-// 6455-5.2-08, 6455-5.2-10, 6455-5.2-11
+// 6455-5.2-08, 6455-5.2-10, 6455-5.2-11, 6455-5.2-12
 #[test]
 fn headers_have_the_shortest_form_and_are_parsed_from_any_prefix() {
     for row in rows("frame_header") {
@@ -117,7 +117,7 @@ fn headers_have_the_shortest_form_and_are_parsed_from_any_prefix() {
     }
 }
 
-// 6455-7.1.7-05, 6455-7.1.7-07, 6455-10.7-03; F32
+// 6455-7.1.7-05, 6455-7.1.7-07, 6455-10.7-01, 6455-10.7-03; F32
 #[test]
 fn bad_streams_fail_with_their_close_code_however_they_are_cut() {
     for row in bad_streams() {
@@ -150,8 +150,9 @@ fn bad_stream<R: Endpoint>(row: &Table, to: &str) {
     assert!(!alone.heard().ends_with(']') || alone.heard() == "text [Hello]", "{name}");
 }
 
-// 6455-7.4-02, 6455-7.4.1-06, 6455-7.4.1-07, 6455-7.4.1-08, 6455-7.4.1-12,
-// 6455-7.4.1-13, 6455-7.4.1-15, 6455-7.4.2-01 to 04; F25, F26
+// 6455-7.4-02, 6455-7.4.1-01, 6455-7.4.1-06, 6455-7.4.1-07, 6455-7.4.1-08, 6455-7.4.1-12,
+// 6455-7.4.1-13, 6455-7.4.1-15, 6455-7.4.2-01, 6455-7.4.2-02, 6455-7.4.2-03, 6455-7.4.2-04,
+// 6455-11.7-01, iana-close-codes-04, iana-close-codes-05; F25, F26
 #[test]
 fn each_close_code_is_sent_and_received_by_those_who_may() {
     let mut seen = 0;
@@ -224,7 +225,7 @@ fn close_bodies_are_judged_and_answered() {
     }
 }
 
-// 6455-5.6-02, 6455-8.1-01; F19, F21
+// 6455-5.6-02, 6455-6.2-09, 6455-8.1-01; F19, F21
 #[test]
 fn texts_fail_at_their_first_impossible_byte() {
     for row in rows("utf8") {
