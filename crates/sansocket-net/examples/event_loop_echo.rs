@@ -61,6 +61,8 @@ fn main() -> io::Result<()> {
                 let token = Token(peers.vacant_key());
                 let both = Interest::READABLE | Interest::WRITABLE;
                 poll.registry().register(&mut stream, token, both)?;
+                // What is written is whole, and waits for nothing.
+                let _ = stream.set_nodelay(true);
                 peers.insert(Peer::new(stream));
                 attend(&mut peers, &mut alarms, token, now(), |_| {});
             }
@@ -141,8 +143,8 @@ struct Backlog {
 enum Stage {
     Opening(Box<Opening>),
     Open(Box<Open>),
-    /// Rejected: the answer is on its way, and the peer may end its side until then.
-    Rejected(Option<Tick>),
+    /// The last bytes are on their way, and the peer may end its side until then.
+    Ending(Option<Tick>),
 }
 
 struct Opening {
@@ -206,14 +208,15 @@ impl Peer {
                 }
             }
             Stage::Open(open) => open.echo(bytes, out, &mut self.wire, assemblers),
-            Stage::Rejected(_) => {}
+            Stage::Ending(_) => {}
         }
     }
 
     fn end(&mut self) {
         match &mut self.stage {
             Stage::Open(open) => _ = open.connection.receive_end(),
-            Stage::Opening(..) | Stage::Rejected(_) => self.wire.gone = true,
+            Stage::Opening(..) => self.wire.gone = true,
+            Stage::Ending(_) => self.wire.gone |= self.wire.backlog.is_none(),
         }
     }
 
@@ -221,7 +224,7 @@ impl Peer {
         match &self.stage {
             Stage::Opening(opening) => opening.handshake.poll_timeout(),
             Stage::Open(open) => open.connection.poll_timeout(),
-            Stage::Rejected(until) => until.map_or(Wake::Now, Wake::At),
+            Stage::Ending(until) => until.map_or(Wake::Now, Wake::At),
         }
     }
 
@@ -234,7 +237,7 @@ impl Peer {
             }
             // A failure has queued its Close.
             Stage::Open(open) => _ = open.connection.handle_timeout(now),
-            Stage::Rejected(until) => {
+            Stage::Ending(until) => {
                 self.wire.gone |= now >= *until.get_or_insert(now + Duration::from_secs(1));
             }
         }
@@ -246,7 +249,7 @@ impl Peer {
         let len = rejection.write(&mut answer).unwrap_or(0);
         answer.truncate(len);
         self.wire.write(&mut answer, &[]);
-        self.stage = Stage::Rejected(None);
+        self.stage = Stage::Ending(None);
     }
 
     /// Writes what waits, then `out`, as far as the socket takes it, and does what the
@@ -255,11 +258,13 @@ impl Peer {
         let step = match &mut self.stage {
             Stage::Open(open) => open.connection.append_transmit(out),
             Stage::Opening(..) => Transmit::Idle,
-            Stage::Rejected(_) => Transmit::HalfClose,
+            Stage::Ending(_) => Transmit::HalfClose,
         };
         self.wire.write(out, &[]);
         match step {
-            Transmit::CloseNow => self.wire.gone = true,
+            Transmit::CloseNow if self.wire.backlog.is_none() => self.wire.gone = true,
+            // What was said is written, if the peer takes it soon.
+            Transmit::CloseNow => self.stage = Stage::Ending(None),
             Transmit::HalfClose if self.wire.backlog.is_none() && !self.half_closed => {
                 self.half_closed = true;
                 self.wire.gone |= self.wire.stream.shutdown(Shutdown::Write).is_err();
@@ -349,7 +354,10 @@ impl Open {
                             Ok(None) => {}
                             Ok(Some(message)) => {
                                 _ = send_from_there(connection, message, out, wire);
-                                assemblers.extend(assembler.take());
+                                if assemblers.len() < ASSEMBLERS_MAX {
+                                    assemblers.extend(assembler.take());
+                                }
+                                *assembler = None;
                             }
                             Err(error) => _ = connection.fail_with(error.close_code()),
                         }
@@ -405,5 +413,7 @@ impl Opening {
 
 const LISTENER: Token = Token(usize::MAX);
 const BACKLOG_MAX: usize = 1 << 20;
+/// So many are kept for whoever needs one next.
+const ASSEMBLERS_MAX: usize = 32;
 /// As the engine has it.
 const MESSAGE_LEN_MAX: usize = 1 << 20;

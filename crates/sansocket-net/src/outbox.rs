@@ -320,6 +320,7 @@ impl<T: Transport, R: Role, X: Extension> Outbox<T, R, X> {
     /// Writes `bytes` and then `payload`, which is not copied.
     fn write_all(&mut self, mut payload: &[u8]) -> Result<(), Error> {
         self.check_unbroken()?;
+        self.holding = false;
         while self.backlog() > 0 || !payload.is_empty() || self.unflushed {
             if let Some(of_payload) = self.write_once(payload)? {
                 payload = &payload[of_payload..];

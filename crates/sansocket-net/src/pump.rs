@@ -547,8 +547,9 @@ impl Settings {
         self
     }
 
-    /// How long after a read the answers to its messages may wait for each other, to be
-    /// written together. Default: one millisecond; zero: each message is written at once.
+    /// How long after a read its messages may be received for their answers to wait for each
+    /// other, to be written together. Default: one millisecond; zero: each message is written at
+    /// once. How long an answer then waits is for the program: until its next call.
     pub fn coalesce(mut self, time: Duration) -> Self {
         self.coalesce = time;
         self

@@ -119,9 +119,11 @@ impl<T: Transport, R: Role, X: Extension> WebSocket<T, R, X> {
     ///
     /// Answers to messages that were read together are written together: while more of
     /// them are there to be received, the first message sent after each
-    /// [`receive`](Self::receive) may wait for the next answer, or for the next call of any other
-    /// kind. Not for long ([`Settings::coalesce`]), and not if 16 KiB are waiting already;
-    /// [`flush`](Self::flush) writes at once.
+    /// [`receive`](Self::receive) waits for the next answer, or for the next call of any other
+    /// kind, so it is written only then, and an error in writing it comes only then. A message
+    /// that is received later than [`Settings::coalesce`] after its read has its answer written at
+    /// once, and so has what exceeds 16 KiB. Whoever answers, and calls nothing more for long,
+    /// calls [`flush`](Self::flush).
     ///
     /// # Errors
     ///
@@ -312,8 +314,8 @@ impl<T: SplitTransport, R: Role, X: Extension> WebSocket<T, R, X> {
     ///
     /// # Errors
     ///
-    /// [`Error::Io`] if the transport cannot be cloned, or fails; it is dropped then, with a
-    /// Close.
+    /// [`Error::Io`] if the transport cannot be cloned, [`Error::Io`] or [`Error::WriteStalled`] if
+    /// what waits cannot be written; the transport is dropped then, with a Close.
     pub fn split(mut self) -> Result<Halves<T, R, X>, Error> {
         self.flush()?;
         let other = self.live().outbox.transport.try_clone().map_err(Error::Io)?;

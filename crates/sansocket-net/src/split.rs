@@ -366,7 +366,8 @@ impl<T: SplitTransport, R: Role, X: Extension> Link for ReceiverSide<T, R, X> {
     }
 
     fn expect_more(&mut self, more: bool) {
-        self.flushed &= !more;
+        // A message may be held, now or since the last call.
+        self.flushed = false;
         self.shared.answering.store(if more { this_thread() } else { 0 }, Ordering::Relaxed);
     }
 

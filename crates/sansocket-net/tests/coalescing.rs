@@ -162,3 +162,28 @@ fn split_halves_answer_on_one_thread_with_one_write_and_others_wait_for_nothing(
     sender.send(receiver.receive(&mut inbox).expect("a message")).expect("open");
     assert!(written::<Server>(&transport).ends_with("text c, text d"));
 }
+
+/// Receives, and answers the first message only, until there is nothing more.
+fn answer_the_first(transport: &Scripted) {
+    let halves = socket::<Server>(transport, COALESCED).split().expect("splits");
+    let ((mut receiver, sender), mut inbox) = (halves, Inbox::new());
+    sender.send(receiver.receive(&mut inbox).expect("a message")).expect("open");
+    assert_eq!(written::<Server>(transport), "");
+    while receiver.receive(&mut inbox).is_ok() {}
+}
+
+#[test]
+fn split_halves_write_an_answer_before_they_wait() {
+    // The peer goes on only when it has it.
+    let waits = || Step::UntilWritten(3);
+    let transport = Scripted::new([texts::<Server>(&["a", "b"]), waits(), texts::<Server>(&["c"])]);
+    answer_the_first(&transport);
+    assert_eq!(written::<Server>(&transport), "text a");
+
+    let Step::Bytes(both) = texts::<Server>(&["a", "b"]) else { unreachable!() };
+    let (now, later) = both.split_at(both.len() - 1);
+    let bytes = |bytes: &[u8]| Step::Bytes(bytes.to_vec());
+    let transport = Scripted::new([bytes(now), waits(), bytes(later)]);
+    answer_the_first(&transport);
+    assert_eq!(written::<Server>(&transport), "text a");
+}

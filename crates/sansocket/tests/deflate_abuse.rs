@@ -1323,3 +1323,24 @@ fn the_ratio_is_of_the_bytes_that_came() {
     announcing.extend_from_slice(&masked);
     assert_eq!(check_deflate::<Server>(KEEP, &config, &announcing).broken(), failure(10 * 1024));
 }
+
+// P9: what is compressed was not checked, wherever it lies.
+#[test]
+fn a_compressed_piece_of_another_connection_is_not_taken_for_text() {
+    let mut plain = open_refused::<Server>(&Config::new());
+    let mut inbox = Inbox::with_capacity(256);
+    // A text of 5000 bytes, masked with zeros, and 400 of them.
+    inbox.extend(&[&b"\x81\xfe\x13\x88\0\0\0\0"[..], &[b'a'; 400]].concat());
+    assert_eq!(inbox.advance(&mut plain), Ok(Ready::Need));
+    inbox.spare()[..100].fill(0xff);
+    inbox.filled(100);
+    // In the last frame of a compressed text, 100 bytes before its end.
+    let mut other = open_deflate::<Server>(Terms::both(15, Keep), &Config::new());
+    let mut begun = *b"\x41\x81\0\0\0\0x";
+    assert!(other.receive(&mut begun).is_ok());
+    let mut last = [&b"\x80\xfe\0\xc8\0\0\0\0"[..], &[b'x'; 100]].concat();
+    assert!(other.receive(&mut last).is_ok());
+    let refused = inbox.advance(&mut other);
+    assert_eq!(refused, Err(InboxError::Assembly(AssemblyError::OutOfOrder)));
+    assert!(inbox.delivery().is_none() && inbox.is_idle());
+}

@@ -71,6 +71,54 @@ fn lens() -> impl Strategy<Value = Vec<usize>> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
 
+    // Reads, and bytes from elsewhere, in any order between two looks.
+    #[test]
+    fn nothing_is_lost_or_moved_however_the_bytes_are_brought(
+        lens in prop::collection::vec(1usize..6000, 1..4),
+        acts in prop::collection::vec((0usize..3, 1usize..900), 1..20),
+    ) {
+        let wire: Vec<u8> = lens
+            .iter()
+            .flat_map(|len| frame(Opcode::Text, Fin::Last, text(*len).as_bytes()))
+            .collect();
+        let (mut inbox, mut connection) = (Inbox::with_capacity(256), server());
+        let (mut rest, mut received, mut unread) = (&wire[..], Vec::new(), Vec::new());
+        for (act, len) in acts.iter().cycle() {
+            let (now, behind) = rest.split_at((*len).min(rest.len()));
+            // What lies where it belongs is looked at before more can be read.
+            let is_full = *act == 2 && inbox.spare().is_empty();
+            if *act == 0 || is_full || rest.is_empty() {
+                while inbox.advance(&mut connection).expect("a valid peer") == Ready::Message {
+                    let Some(Delivery::Message(message)) = inbox.delivery() else { panic!() };
+                    received.push(message.as_text().map(str::len));
+                }
+                unread = inbox.unread().to_vec();
+                if rest.is_empty() {
+                    break;
+                }
+                // At least a byte, or a run of nothing but looks would not end.
+                inbox.extend(&rest[..1]);
+                unread.push(rest[0]);
+                rest = &rest[1..];
+            } else if *act == 1 {
+                inbox.extend(now);
+                unread.extend(now);
+                rest = behind;
+            } else {
+                let spare = inbox.spare();
+                let len = now.len().min(spare.len());
+                spare[..len].copy_from_slice(&now[..len]);
+                inbox.filled(len);
+                unread.extend(&now[..len]);
+                rest = &rest[len..];
+            }
+            prop_assert!(inbox.unread() == unread, "other bytes than were brought");
+        }
+        let expected: Vec<_> = lens.iter().map(|len| Some(text(*len).len())).collect();
+        prop_assert_eq!(received, expected);
+        prop_assert!(inbox.is_idle());
+    }
+
     #[test]
     fn messages_of_any_fragments_come_whole_however_they_are_read(
         messages in prop::collection::vec((any::<bool>(), lens()), 1..4),
@@ -191,4 +239,34 @@ fn bytes_of_another_connection_are_not_taken_for_the_message() {
     );
     inbox.extend(&rest);
     assert!(inbox.advance(&mut connection).is_err());
+}
+
+#[test]
+fn an_inbox_that_grew_serves_a_connection_with_a_smaller_limit() {
+    let mut inbox = Inbox::with_capacity(256);
+    let long = frame(Opcode::Binary, Fin::Last, &[7; 50_000]);
+    let (messages, failure, _) = receive(&mut inbox, &long, &[usize::MAX]);
+    assert_eq!((messages.len(), failure), (1, None));
+    let config = Config::new().message_len_max(1000);
+    let mut connection = Connection::new(Negotiated::from_upgraded(), Server, &config);
+    inbox.extend(&frame(Opcode::Text, Fin::More, b"Hello, "));
+    inbox.extend(&frame(Opcode::Continuation, Fin::Last, b"world"));
+    assert_eq!(inbox.advance(&mut connection), Ok(Ready::Message));
+}
+
+#[test]
+fn short_reads_do_not_make_it_grow_each_time() {
+    let wire = frame(Opcode::Binary, Fin::Last, &vec![7; 1 << 18]);
+    let (mut inbox, mut connection) = (Inbox::new(), server());
+    let (mut grown, mut before) = (0, usize::MAX);
+    for byte in wire {
+        let spare = inbox.spare();
+        // Room is used up byte by byte; there is more of it only when it was made.
+        grown += usize::from(spare.len() > before);
+        before = spare.len();
+        spare[0] = byte;
+        inbox.filled(1);
+        let _ = inbox.advance(&mut connection).expect("a valid peer");
+    }
+    assert!((5..40).contains(&grown), "{grown} times");
 }

@@ -165,7 +165,7 @@ impl Inbox {
     pub fn spare(&mut self) -> &mut [u8] {
         self.found = Found::Nothing;
         self.room = self.room_ahead();
-        if self.room > 0 {
+        if self.is_ahead() {
             let room = self.assembler.room();
             return &mut room[self.ahead..][..self.room];
         }
@@ -186,9 +186,10 @@ impl Inbox {
     ///
     /// If that is more than there was room for.
     pub fn filled(&mut self, len: usize) {
-        let room = if self.room > 0 { self.room } else { self.bytes.len() - self.unread.end };
+        let is_ahead = self.is_ahead();
+        let room = if is_ahead { self.room } else { self.bytes.len() - self.unread.end };
         assert!(len <= room, "more bytes filled than were spare");
-        if self.room > 0 {
+        if is_ahead {
             self.room -= len;
             self.ahead += len;
         } else {
@@ -196,15 +197,26 @@ impl Inbox {
         }
     }
 
+    /// Whether bytes are read, or were, to where the message is put together. Those that follow
+    /// go there, too, until they are advanced over.
+    fn is_ahead(&self) -> bool {
+        self.room > 0 || self.ahead > 0
+    }
+
     /// How much to read to where the message is put together: in the middle of a frame
-    /// that is longer than the read buffer, as much as came of it already.
+    /// that is longer than the read buffer, as much as came of the message already.
     fn room_ahead(&mut self) -> usize {
         let (stored, read_len) = (self.assembler.stored_len(), self.bytes.len());
         let left = usize::try_from(self.frame_left).unwrap_or(usize::MAX);
         let is_long = self.ahead > 0 || (left >= read_len && stored >= read_len / 2);
+        if !is_long || self.pieces || !self.unread.is_empty() || self.compressed.is_some() {
+            return 0;
+        }
         let len = left.min(stored);
-        let may = is_long && !self.pieces && self.unread.is_empty() && self.compressed.is_none();
-        if may && self.assembler.make_room(len) { len - self.ahead } else { 0 }
+        let there = self.assembler.room().len().min(len);
+        // It grows by a part of what is stored, or short reads would have it grow each time.
+        let grows = there < len / 2 && self.assembler.make_room(len);
+        if grows { len - self.ahead } else { there.saturating_sub(self.ahead) }
     }
 
     /// Puts bytes that were read elsewhere behind the unread ones, as those that
@@ -239,6 +251,7 @@ impl Inbox {
     /// under way. Then another connection may use the inbox.
     pub fn is_idle(&self) -> bool {
         self.unread.is_empty()
+            && self.ahead == 0
             && self.compressed.is_none()
             && !self.pieces
             && !self.assembler.is_under_way()
@@ -369,7 +382,7 @@ impl Inbox {
         };
         let kind = self.shape.kind();
         let assembled = self.assembler.push(self.shape.with_bytes(bytes));
-        self.frame_left = self.shape.frame_left();
+        self.frame_left = if assembled.is_ok() { self.shape.frame_left() } else { 0 };
         self.found = match assembled.map_err(InboxError::Assembly)? {
             Assembled::Stored => return Ok(false),
             Assembled::InPlace(_) => Found::InPlace(kind, buffer),
@@ -404,23 +417,30 @@ impl Inbox {
         let start = bytes.as_ptr();
         let received = source.receive(bytes).map_err(InboxError::Failed)?;
         let adopted = match received.event {
+            // Of another source, which sees other frames in them.
+            _ if !received.rest.is_empty() => Err(AssemblyError::OutOfOrder),
             Some(Event::Data(data)) if data.bytes().as_ptr() == start => {
                 let (shape, len) = (data.shape(), data.bytes().len());
                 self.frame_left = shape.frame_left();
                 self.assembler.adopt(shape, len)
             }
-            // What came before is delivered, and the source fails or is over.
+            // What came before is delivered, and the source is over.
             None => return Ok(false),
             Some(_) => Err(AssemblyError::OutOfOrder),
         };
-        let whole =
-            adopted.inspect_err(|_| self.assembler.abandon()).map_err(InboxError::Assembly)?;
+        let whole = match adopted {
+            Ok(whole) => whole,
+            Err(error) => {
+                self.abandon();
+                return Err(InboxError::Assembly(error));
+            }
+        };
         self.found = whole.map_or(Found::Nothing, Found::Joined);
         Ok(whole.is_some())
     }
 
     fn abandon(&mut self) {
-        (self.ahead, self.frame_left) = (0, 0);
+        (self.ahead, self.room, self.frame_left) = (0, 0, 0);
         self.assembler.abandon();
     }
 

@@ -254,10 +254,14 @@ impl<R: Role, X: Extension> SendHalf<R, X> {
         let header = self.header(opcode, Fin::Last, payload.len() as u64);
         let (head, head_len) = header.encode();
         let start = out.len() + head_len;
-        out.reserve(head.len() + payload.len());
-        // The whole array, since a known length needs no call to copy.
-        out.extend_from_slice(&head);
-        out.truncate(start);
+        if out.capacity() - out.len() < head.len() + payload.len() {
+            out.reserve(head_len + payload.len());
+            out.extend_from_slice(&head[..head_len]);
+        } else {
+            // The whole array, since a known length needs no call to copy.
+            out.extend_from_slice(&head);
+            out.truncate(start);
+        }
         out.extend_from_slice(payload);
         frame::unmask(&mut out[start..], header.key);
         Ok(())

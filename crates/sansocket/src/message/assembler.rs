@@ -192,7 +192,8 @@ impl Assembler<Room> {
         len: usize,
     ) -> Result<Option<Kind>, AssemblyError> {
         match self.under_way.take() {
-            Some((kind, after)) if shape.follows(kind, after) => {
+            // What is compressed was not checked.
+            Some((kind, after)) if shape.follows(kind, after) && !shape.is_compressed() => {
                 self.storage.len += len;
                 self.under_way = (!shape.ends_message()).then(|| (kind, shape.after()));
                 Ok(shape.ends_message().then_some(kind))
@@ -324,7 +325,9 @@ impl Sealed for Room {
             self.bytes.truncate(self.len);
         }
         let (over, behind) = bytes.split_at(bytes.len().min(self.bytes.len() - self.len));
-        Sealed::extend(&mut self.bytes, behind, len_max)?;
+        if !behind.is_empty() {
+            Sealed::extend(&mut self.bytes, behind, len_max)?;
+        }
         self.bytes[self.len..][..over.len()].copy_from_slice(over);
         self.len = len;
         Ok(())

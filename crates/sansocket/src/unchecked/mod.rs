@@ -11,7 +11,9 @@ pub(crate) fn checked_str(checked: &[u8]) -> &str {
     // message's pieces are joined only where the state after one is the state before the
     // next (`Data::follows`). No one else can write the bytes in between: they are
     // borrowed or private. An `Inbox`, which keeps bytes and proof apart, is filled by the
-    // engine's own calls, and finds each slice by its address.
+    // engine's own calls, and finds each slice by its address; the room that it lends lies
+    // behind what was adopted, and a piece is adopted only by the same equality, and never one
+    // that is compressed.
     unsafe { core::str::from_utf8_unchecked(checked) }
 }
 
