@@ -24,7 +24,7 @@ use std::time::Instant;
 
 use clap::Parser;
 use sansocket_benches::deflate::{ContextTakeover, Row, corpus, rows};
-use sansocket_benches::line;
+use sansocket_benches::{line, median};
 
 const LENS: [usize; 3] = [128, 1024, 16 * 1024];
 const CONTEXTS: [ContextTakeover; 2] = [ContextTakeover::Keep, ContextTakeover::Drop];
@@ -192,10 +192,4 @@ fn time(row: &mut dyn Row, indices: impl Iterator<Item = usize>) -> Times {
         times.receive += (end - between).as_secs_f64();
     }
     times
-}
-
-fn median(values: impl Iterator<Item = f64>) -> f64 {
-    let mut values: Vec<_> = values.collect();
-    values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
 }

@@ -21,8 +21,8 @@ use std::process::Command;
 use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
-use sansocket_benches::Standing;
-use sansocket_benches::load::{Clients, Load, Outcome, Server, median};
+use sansocket_benches::load::{Clients, Load, Outcome, Server};
+use sansocket_benches::{Standing, median};
 
 /// Echo servers side by side.
 #[derive(Parser)]

@@ -23,7 +23,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use clap::Parser;
-use sansocket_benches::{Case, Entry, Row, Standing, line};
+use sansocket_benches::{Case, Entry, Row, Standing, line, median};
 use sansocket_benches::{deflate::inflaters, handshake, masking, receive, send, sweep};
 
 /// The rows of the benches side by side.
@@ -233,12 +233,6 @@ fn time(row: &mut dyn Row, runs: usize) -> f64 {
     let start = Instant::now();
     row.run(runs);
     start.elapsed().as_secs_f64()
-}
-
-fn median(values: impl Iterator<Item = f64>) -> f64 {
-    let mut values: Vec<_> = values.collect();
-    values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
 }
 
 /// How often each is measured in a sitting.

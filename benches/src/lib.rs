@@ -14,7 +14,7 @@ pub mod receive;
 mod rows;
 pub mod send;
 
-pub use rows::{Case, Entry, Row, Standing, line};
+pub use rows::{Case, Entry, Row, Standing, line, median};
 
 use sansocket::frame::{self, FrameHeader, HEADER_LEN_MAX};
 use sansocket::mask::Key;

@@ -324,12 +324,5 @@ fn connect(url: &str) -> Outcome<TcpStream> {
     Ok(TcpStream::from_std(stream))
 }
 
-/// The value in the middle.
-pub fn median(values: impl IntoIterator<Item = f64>) -> f64 {
-    let mut values: Vec<_> = values.into_iter().collect();
-    values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
-}
-
 /// How long nothing at all may come from a server.
 const PATIENCE: Duration = Duration::from_secs(10);

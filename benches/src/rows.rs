@@ -82,3 +82,10 @@ pub fn line<'a>(
 fn put(line: &mut String, name: &str, value: fmt::Arguments<'_>) {
     write!(line, "{name:?}:{value},").expect("a string takes all");
 }
+
+/// The value in the middle.
+pub fn median(values: impl IntoIterator<Item = f64>) -> f64 {
+    let mut values: Vec<_> = values.into_iter().collect();
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}

@@ -134,7 +134,6 @@ struct Wire {
 }
 
 /// Encoded, and not taken by the socket.
-#[derive(Default)]
 struct Backlog {
     bytes: Vec<u8>,
     written: usize,
@@ -354,10 +353,10 @@ impl Open {
                             Ok(None) => {}
                             Ok(Some(message)) => {
                                 _ = send_from_there(connection, message, out, wire);
+                                let free = assembler.take();
                                 if assemblers.len() < ASSEMBLERS_MAX {
-                                    assemblers.extend(assembler.take());
+                                    assemblers.extend(free);
                                 }
-                                *assembler = None;
                             }
                             Err(error) => _ = connection.fail_with(error.close_code()),
                         }

@@ -76,8 +76,9 @@
 //! * `std` (default) implies `alloc`; `alloc` adds what needs an allocator. Without
 //!   both the crate needs neither.
 //! * `unchecked` (default) lends a checked text without checking it a second time, and
-//!   masks in vectors. Without it the crate has no `unsafe` code.
-//! * `simd` checks text in vectors too, by `simdutf8`, and implies `std`.
+//!   masks in vectors, and checks text in them where there is AVX-512. Without it the
+//!   crate has no `unsafe` code.
+//! * `simd` checks text in vectors everywhere, by `simdutf8`, and implies `std`.
 //! * `deflate` adds permessage-deflate (RFC 7692), and implies `std`.
 
 #![no_std]

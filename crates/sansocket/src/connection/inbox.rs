@@ -14,7 +14,7 @@ use crate::connection::short;
 use crate::error::Failure;
 use crate::extension::Extension;
 use crate::frame::HEADER_LEN_MAX;
-use crate::message::{Assembled, Assembler, AssemblyError, Data, Message, Room, Shape};
+use crate::message::{Assembled, Assembler, AssemblyError, Data, Growing, Message, Shape};
 use crate::opcode::Kind;
 use crate::role::Role;
 
@@ -53,7 +53,7 @@ pub struct Inbox {
     compressed: Option<(Shape, Range<usize>)>,
     /// What it is inflated to; without room until there is something to inflate.
     inflated: Vec<u8>,
-    assembler: Assembler<Room>,
+    assembler: Assembler<Growing>,
     /// How many unread bytes lie in the assembler, behind what it has stored; then none
     /// are in `bytes`.
     ahead: usize,
@@ -143,7 +143,7 @@ impl Inbox {
             unread: 0..0,
             compressed: None,
             inflated: Vec::new(),
-            assembler: Assembler::new(Room::default(), usize::MAX),
+            assembler: Assembler::new(Growing::default(), usize::MAX),
             ahead: 0,
             room: 0,
             frame_left: 0,
@@ -634,7 +634,7 @@ impl<R: Role, X: Extension> Source for Connection<R, X> {
 
     #[inline(always)]
     fn receive_short(&mut self, buf: &mut [u8]) -> Option<(Kind, usize)> {
-        self.receive_short(buf)
+        self.receiving.receive_short(buf)
     }
 
     #[inline]

@@ -106,13 +106,6 @@ impl<R: Role, X: Extension> Connection<R, X> {
         self.receiving.receive(buf, |obligation| sending.take(obligation))
     }
 
-    /// See [`ReceiveHalf::receive_short`].
-    #[cfg(feature = "alloc")]
-    #[inline(always)]
-    pub(crate) fn receive_short(&mut self, buf: &mut [u8]) -> Option<(Kind, usize)> {
-        self.receiving.receive_short(buf)
-    }
-
     /// Decompresses the next part of a compressed piece (RFC 7692 section 6.2) to
     /// the start of `out`, and lends it as a piece of the message: plain, and checked
     /// if it is text. `None` when the piece is used up, or was not compressed.

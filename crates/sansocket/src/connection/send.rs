@@ -8,7 +8,8 @@ use crate::connection::obligation::{CloseSent, Obligation, Owed};
 use crate::connection::timers::ping_payload;
 use crate::extension::{Compress, Extension, Sending};
 use crate::frame::{
-    self, CONTROL_PAYLOAD_MAX, ControlFrame, FrameHeader, HEADER_LEN_MAX, RSV1, SHORT_LEN_MAX,
+    self, CONTROL_PAYLOAD_MAX, ControlFrame, FrameHeader, HEADER_LEN_MAX, PAYLOAD_LEN_MAX, RSV1,
+    SHORT_LEN_MAX,
 };
 use crate::mask::{self, Key};
 use crate::message::{Message, Prepared};
@@ -354,7 +355,7 @@ impl<R: Role, X: Extension> SendHalf<R, X> {
         if self.extension.is_under_way() {
             return Err(SendError::CompressionUnderWay);
         }
-        if payload_len > i64::MAX.unsigned_abs() {
+        if payload_len > PAYLOAD_LEN_MAX {
             return Err(SendError::PayloadTooLong { len: payload_len });
         }
         self.unpaid = payload_len;

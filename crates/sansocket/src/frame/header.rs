@@ -461,13 +461,13 @@ const OPCODE: u8 = 0x0f;
 const MASKED: u8 = 0x80;
 const LEN_7: u8 = 0x7f;
 const LEN_16: u8 = 126;
+const LEN_64: u8 = 127;
 
 /// The longest payload whose length the second byte of the header says.
 pub(crate) const SHORT_LEN_MAX: u8 = LEN_16 - 1;
-const LEN_64: u8 = 127;
 
 /// The top bit of the length must be zero (section 5.2).
-const PAYLOAD_LEN_MAX: u64 = u64::MAX >> 1;
+pub(crate) const PAYLOAD_LEN_MAX: u64 = u64::MAX >> 1;
 
 #[cfg(test)]
 mod tests {

@@ -15,4 +15,4 @@ pub use header::{
     CONTROL_FRAME_LEN_MAX, CONTROL_PAYLOAD_MAX, Expect, FrameError, FrameHeader, FrameRule,
     HEADER_LEN_MAX, Leniency, MaskRule, Parsed, Rules,
 };
-pub(crate) use header::{RSV1, SHORT_LEN_MAX};
+pub(crate) use header::{PAYLOAD_LEN_MAX, RSV1, SHORT_LEN_MAX};

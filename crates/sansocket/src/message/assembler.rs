@@ -164,7 +164,7 @@ impl<S: Storage> Assembler<S> {
 
 /// Pieces that are decoded where they are to stay.
 #[cfg(feature = "alloc")]
-impl Assembler<Room> {
+impl Assembler<Growing> {
     /// Makes room for `len` bytes behind what is stored. False if there is no memory.
     pub(crate) fn make_room(&mut self, len: usize) -> bool {
         self.storage.make_room(len)
@@ -289,13 +289,13 @@ impl Sealed for alloc::vec::Vec<u8> {
 /// it is not filled with zeros again.
 #[cfg(feature = "alloc")]
 #[derive(Debug, Default)]
-pub(crate) struct Room {
+pub(crate) struct Growing {
     bytes: alloc::vec::Vec<u8>,
     len: usize,
 }
 
 #[cfg(feature = "alloc")]
-impl Room {
+impl Growing {
     fn make_room(&mut self, len: usize) -> bool {
         let end = self.len + len;
         let missing = end.saturating_sub(self.bytes.len());
@@ -310,25 +310,20 @@ impl Room {
 }
 
 #[cfg(feature = "alloc")]
-impl Sealed for Room {
+impl Sealed for Growing {
     fn clear(&mut self) {
         self.len = 0;
     }
 
     fn extend(&mut self, bytes: &[u8], len_max: usize) -> Result<(), AssemblyError> {
         let len = self.len.saturating_add(bytes.len());
-        if len > len_max {
-            return Err(AssemblyError::TooBig { len, max: len_max });
+        match self.bytes.get_mut(self.len..len).filter(|_| len <= len_max) {
+            Some(place) => place.copy_from_slice(bytes),
+            None => {
+                self.bytes.truncate(self.len);
+                Sealed::extend(&mut self.bytes, bytes, len_max)?;
+            }
         }
-        if len > self.bytes.capacity() {
-            // What lies behind the stored bytes is not copied along.
-            self.bytes.truncate(self.len);
-        }
-        let (over, behind) = bytes.split_at(bytes.len().min(self.bytes.len() - self.len));
-        if !behind.is_empty() {
-            Sealed::extend(&mut self.bytes, behind, len_max)?;
-        }
-        self.bytes[self.len..][..over.len()].copy_from_slice(over);
         self.len = len;
         Ok(())
     }

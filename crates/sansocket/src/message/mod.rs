@@ -9,7 +9,7 @@ mod incoming;
 mod prepared;
 
 #[cfg(feature = "alloc")]
-pub(crate) use assembler::Room;
+pub(crate) use assembler::Growing;
 pub use assembler::{Assembled, Assembler, AssemblyError, SliceStorage, Storage};
 #[cfg(feature = "deflate")]
 pub(crate) use data::Checked;

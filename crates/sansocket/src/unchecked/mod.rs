@@ -1,5 +1,5 @@
 //! The one module with `unsafe`. Without the feature `unchecked` there is none: a text
-//! is checked a second time, and masking makes do with what every machine has.
+//! is checked a second time, and masking and checking make do with what every machine has.
 #![allow(unsafe_code)]
 
 /// Saves the second pass over a text.
