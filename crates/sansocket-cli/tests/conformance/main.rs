@@ -20,6 +20,9 @@ fn workspace() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
+/// The pages by hand that name tests, as links to their files.
+const PAGES: [&str; 1] = ["docs/security.md"];
+
 fn read() -> (Book, Citations) {
     let book = Book::read(&workspace().join("docs/conformance"));
     let citations = Citations::read(&workspace(), &book);
@@ -64,4 +67,28 @@ fn the_page_says_what_is_so() {
     } else {
         assert!(found == page, "docs/conformance.md is stale; write it anew: {WRITE}");
     }
+}
+
+#[test]
+fn each_test_that_a_page_names_is_there() {
+    for page in PAGES {
+        let path = workspace().join(page);
+        let text = fs::read_to_string(&path).expect("a page");
+        let named: Vec<_> = named_tests(&text).collect();
+        assert!(!named.is_empty(), "{page} names no test");
+        let missing = named.iter().filter(|(name, file)| {
+            let source = fs::read_to_string(path.with_file_name(file));
+            !source.is_ok_and(|source| source.contains(&format!("fn {}(", name.replace(' ', "_"))))
+        });
+        assert_none(page, missing.map(|(name, file)| format!("no {name} in {file}")));
+    }
+}
+
+/// Names and files of `[a name](a/file.rs)`.
+fn named_tests(text: &str) -> impl Iterator<Item = (&str, &str)> {
+    text.split('[').filter_map(|link| {
+        let (name, rest) = link.split_once("](")?;
+        let (file, _) = rest.split_once(')')?;
+        file.ends_with(".rs").then_some((name, file))
+    })
 }
