@@ -10,12 +10,14 @@ mod support;
 use std::mem::size_of;
 
 use ledger::{NOTHING, measure};
+use proptest::collection::vec;
+use proptest::prelude::*;
 use sansocket::{
     Assembler, Config, Connection, Delivery, Event, Fin, Inbox, Kind, Ready, Server, Tick, Transmit,
 };
-use support::{Endpoint, Part, TestClient, in_both_roles, open};
+use support::{Endpoint, Part, TestClient, in_both_roles, len_field, open};
 
-use Part::{Frame, Header};
+use Part::{Frame, Header, Raw};
 
 // P2
 #[test]
@@ -259,4 +261,63 @@ fn an_inbox_gives_back_the_place_of_joined_messages() {
     });
     assert!(held.peak >= 800, "{held:?}");
     assert_eq!(held.held, 0);
+}
+
+/// The frames of a peer that says what it likes: first bytes, lengths, and of each
+/// payload as much as it cares to send.
+fn wild_frames<R: Endpoint>(frames: &[(u8, u64)]) -> Vec<u8> {
+    let bytes = frames.iter().map(|&(first, payload_len)| {
+        let header_len = match usize::try_from(payload_len) {
+            Ok(len) => len_field(len),
+            Err(_) => [&[127], &payload_len.to_be_bytes()[..]].concat(),
+        };
+        let payload = vec![0; payload_len.min(20_000) as usize];
+        R::from_peer(&[Header(first, &header_len), Raw(&payload)])
+    });
+    bytes.collect::<Vec<_>>().concat()
+}
+
+/// What an inbox takes beyond its read buffer while the stream comes in reads of these
+/// lengths, again and again.
+fn peak<R: Endpoint>(config: &Config, stream: &[u8], reads: &[usize]) -> usize {
+    let mut connection = open::<R>(config);
+    let mut inbox = Inbox::with_capacity(256);
+    let (ledger, ()) = measure(|| {
+        let (mut rest, mut reads) = (stream, reads.iter().cycle());
+        while let Some(read) = reads.next().filter(|_| !rest.is_empty()) {
+            let spare = inbox.spare();
+            let (now, later) = rest.split_at(spare.len().min(*read).min(rest.len()));
+            spare[..now.len()].copy_from_slice(now);
+            inbox.filled(now.len());
+            rest = later;
+            loop {
+                match inbox.advance(&mut connection) {
+                    Ok(Ready::Need) => break,
+                    Ok(_) => {}
+                    Err(_) => return,
+                }
+            }
+        }
+    });
+    ledger.peak
+}
+
+proptest! {
+    // P3: 6455-10.4-01, F08, F09
+    #[test]
+    fn whatever_comes_an_inbox_takes_no_more_than_the_limit(
+        frames in vec((
+            prop_oneof![4 => Just(0x02), 4 => Just(0x00), 2 => Just(0x80), 1 => Just(0x89), 1 => any::<u8>()],
+            prop_oneof![6 => 0..300_u64, 3 => 0..6000_u64, 1 => any::<u64>()],
+        ), 1..20),
+        limit in 0..10_000_u64,
+        reads in vec(1..5000_usize, 1..10),
+    ) {
+        let config = Config::new().message_len_max(limit);
+        let taken = [
+            peak::<Server>(&config, &wild_frames::<Server>(&frames), &reads),
+            peak::<TestClient>(&config, &wild_frames::<TestClient>(&frames), &reads),
+        ];
+        prop_assert!(taken.iter().all(|taken| *taken as u64 <= limit), "{taken:?} of {limit}");
+    }
 }
