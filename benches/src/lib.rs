@@ -13,6 +13,7 @@ mod memory;
 pub mod receive;
 mod rows;
 pub mod send;
+pub mod soak;
 
 pub use rows::{Case, Entry, Row, Standing, line, median};
 
@@ -95,6 +96,14 @@ struct Dice(u64);
 impl Dice {
     fn new() -> Self {
         Self(0x9e37_79b9_7f4a_7c15)
+    }
+
+    /// Another for each seed, but for one in 2⁶³.
+    fn seeded(seed: u64) -> Self {
+        // Neighbouring seeds are far from each other after that, and none is zero.
+        let mut state = (seed ^ (seed >> 32)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        state = (state ^ (state >> 29)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        Self((state ^ (state >> 32)) | 1)
     }
 
     fn below(&mut self, end: usize) -> usize {
