@@ -1,8 +1,8 @@
 //! `sansocket serve`: a thread for each connection.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io::{self, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::process::ExitCode;
 use std::sync::mpsc;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -53,6 +53,8 @@ struct Echo {
 struct Open {
     /// All that have a thread, those that are still in their handshake included.
     threads: usize,
+    /// Those whose request has not come yet, the oldest first.
+    opening: BTreeMap<u64, TcpStream>,
     senders: HashMap<u64, Sender<TcpStream, Server, Deflate>>,
     stopping: bool,
 }
@@ -108,7 +110,7 @@ impl Echo {
         let refused = refusing();
         for (id, stream) in (1..).zip(listener.incoming()) {
             match stream {
-                Ok(stream) if self.enter(max) => {
+                Ok(stream) if self.enter(id, &stream, max) => {
                     let echo = self.clone();
                     let thread = thread::Builder::new().name(format!("connection {id}"));
                     if thread.spawn(move || echo.serve(id, stream)).is_err() {
@@ -141,6 +143,7 @@ impl Echo {
         stream.set_nodelay(true)?;
         let mut opened = String::new();
         let socket = accept_with(stream, &self.options, |incoming| {
+            self.open().opening.remove(&id);
             let (decision, line) = self.decide(incoming);
             opened = line;
             decision
@@ -212,11 +215,25 @@ impl Echo {
         }
     }
 
-    /// Takes a place, if one is free.
-    fn enter(&self, max: usize) -> bool {
+    /// Takes a place, if one is free, or that of whoever has been at its request for
+    /// longest: those that never finish it keep nobody out.
+    fn enter(&self, id: u64, stream: &TcpStream, max: usize) -> bool {
         let mut open = self.open();
+        if open.threads >= max
+            && let Some((_, oldest)) = open.opening.pop_first()
+        {
+            // Its thread reads the end of the stream, and leaves.
+            let _ = oldest.shutdown(Shutdown::Both);
+            let is_full = |open: &mut Open| open.threads >= max;
+            let waited = self.closed.wait_timeout_while(open, EVICT_TIMEOUT, is_full);
+            (open, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        }
         let free = open.threads < max && !open.stopping;
-        open.threads += usize::from(free);
+        if free {
+            open.threads += 1;
+            // One that cannot be cloned cannot be made to leave; that is all.
+            open.opening.extend(stream.try_clone().map(|stream| (id, stream)));
+        }
         free
     }
 
@@ -233,6 +250,7 @@ impl Echo {
     fn leave(&self, id: u64) {
         let mut open = self.open();
         open.threads -= 1;
+        open.opening.remove(&id);
         open.senders.remove(&id);
         self.closed.notify_all();
     }
@@ -308,6 +326,9 @@ fn log(id: u64, line: impl std::fmt::Display) {
 
 /// How many contexts to keep for the next message, of each sort.
 const POOLED_MAX: usize = 16;
+
+/// How long somebody who is made to leave may take.
+const EVICT_TIMEOUT: Duration = Duration::from_millis(100);
 
 const STOP_TIMEOUT: Duration = Duration::from_secs(4);
 

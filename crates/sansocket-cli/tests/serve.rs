@@ -119,6 +119,28 @@ fn connections_beyond_the_most_get_503_until_one_is_free() {
     }
 }
 
+// T01: 6455-10.4-01
+#[test]
+fn requests_that_do_not_end_make_room_for_those_that_do() {
+    let serve = Serve::start(&["--max-connections", "3"]);
+    let mut open = serve.open();
+    let mut unfinished: Vec<_> = (0..10).map(|_| serve.connect()).collect();
+    for stream in &mut unfinished {
+        // Those that were made to leave already need not take it.
+        let _ = stream.write_all(b"GET /ws HTTP/1.1\r\n");
+    }
+    for _ in 0..5 {
+        let mut late = serve.open();
+        late.text("in");
+        assert_eq!(words(&[late.next()]), "text in");
+        late.close(1000, "");
+        late.end();
+        assert_eq!(words(&late.rest()), "close 1000");
+    }
+    open.text("still here");
+    assert_eq!(words(&[open.next()]), "text still here");
+}
+
 // H26: 6455-10.2-01, 6455-10.2-02
 #[test]
 fn only_pages_of_the_allowed_origins_may_connect() {
