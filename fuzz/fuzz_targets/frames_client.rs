@@ -2,7 +2,6 @@
 //! Any bytes to a client.
 
 use libfuzzer_sys::fuzz_target;
-use sansocket_fuzz::client;
-use sansocket_fuzz::frames::{Input, check_chunking};
+use sansocket_fuzz_checks::frames::{Input, check_client};
 
-fuzz_target!(|input: Input<'_>| check_chunking(&client(), input));
+fuzz_target!(|input: Input<'_>| check_client(input));

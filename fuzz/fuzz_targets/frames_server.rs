@@ -2,7 +2,6 @@
 //! Any bytes to a server.
 
 use libfuzzer_sys::fuzz_target;
-use sansocket::Server;
-use sansocket_fuzz::frames::{Input, check_chunking};
+use sansocket_fuzz_checks::frames::{Input, check_server};
 
-fuzz_target!(|input: Input<'_>| check_chunking(&Server, input));
+fuzz_target!(|input: Input<'_>| check_server(input));

@@ -2,6 +2,6 @@
 //! Compressed frames to a client.
 
 use libfuzzer_sys::fuzz_target;
-use sansocket_fuzz::inflate::{Input, check};
+use sansocket_fuzz_checks::inflate::{Input, check};
 
-fuzz_target!(|input: Input<'_>| check(&input));
+fuzz_target!(|input: Input<'_>| check(input));
