@@ -217,4 +217,11 @@ mod tests {
         assert_eq!(check_body(&[3, 0xe8, 0xe2, 0x82], 5), Ok(()));
         assert_eq!(check_body(&[3, 0xe8, 0xe2, 0x82], 4), Err(CloseBodyError::Reason { at: 3 }));
     }
+
+    #[test]
+    fn just_the_registered_codes_have_names() {
+        let named = (0..=u16::MAX).filter(|number| CloseCode::new(*number).name().is_some());
+        assert!(named.eq(1000..=1015));
+        assert_eq!(CloseCode::BAD_GATEWAY.name(), Some("Bad Gateway"));
+    }
 }

@@ -99,3 +99,17 @@ impl Wake {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_sleeps_until_the_wake_up_and_no_longer() {
+        let now = Tick::from_millis(30);
+        assert_eq!(Wake::Now.after(now), Some(Duration::ZERO));
+        assert_eq!(Wake::At(Tick::from_millis(50)).after(now), Some(Duration::from_millis(20)));
+        assert_eq!(Wake::At(Tick::ZERO).after(now), Some(Duration::ZERO));
+        assert_eq!(Wake::Never.after(now), None);
+    }
+}

@@ -3,8 +3,13 @@
 
 mod support;
 
-use sansocket::{Carry, Config, Connection, Failure, Received, SendError, Server, State, Transmit};
-use support::{Embedder, Endpoint, Engine, Part, TestClient, check, check_with, open};
+use sansocket::{
+    Carry, CloseCode, Config, Connection, Event, Failure, Received, SendError, Server, State,
+    Transmit,
+};
+use support::{
+    Embedder, Endpoint, Engine, Part, TestClient, check, check_with, in_both_roles, open,
+};
 
 use Part::{Frame, Header};
 
@@ -74,4 +79,46 @@ fn a_carry_holds_a_header_or_a_control_frame_and_no_payload() {
     }
     hold::<Server>();
     hold::<TestClient>();
+}
+
+#[test]
+fn a_connection_that_is_over_takes_what_was_carried_and_what_follows() {
+    fn over<R: Endpoint>() {
+        let stream = R::from_peer(&[Frame(0x82, b"Hello")]);
+        let carrying = || {
+            let mut behind = Behind::<R>::open(&Config::new());
+            assert!(behind.receive(&mut stream[..1].to_vec()).is_ok_and(|it| it.event.is_none()));
+            assert_eq!((behind.carry.len(), behind.carry.is_empty()), (1, false));
+            behind
+        };
+        let mut behind = carrying();
+        behind.connection.abort();
+        assert!(behind.receive(&mut stream[1..].to_vec()).is_ok_and(|it| it.event.is_none()));
+        assert!(behind.carry.is_empty());
+
+        let mut behind = carrying();
+        let failure = behind.connection.fail_with(CloseCode::GOING_AWAY);
+        let received = behind.receive(&mut stream[1..].to_vec()).map(|it| it.need);
+        assert_eq!(received, Err(failure));
+    }
+    in_both_roles([over::<Server>, over::<TestClient>]);
+}
+
+#[test]
+fn what_is_carried_into_the_middle_of_a_frame_is_payload() {
+    fn inside<R: Endpoint>() {
+        let mut connection = open::<R>(&Config::new());
+        let mut begun = R::from_peer(&[Frame(0x82, b"Hello")]);
+        let len = begun.len() - 3;
+        assert!(connection.receive(&mut begun[..len]).is_ok_and(|it| it.event.is_some()));
+        let mut carry = Carry::new();
+        let mut header = R::from_peer(&[Frame(0x82, b"")]);
+        let carried = carry.receive(&mut open::<R>(&Config::new()), &mut header[..1]);
+        assert!(carried.is_ok_and(|it| it.event.is_none()));
+        let mut two = *b"lo";
+        let carried = carry.receive(&mut connection, &mut two).expect("payload is any bytes");
+        assert!(matches!(carried.event, Some(Event::Data(data)) if data.bytes().len() == 1));
+        assert_eq!(carried.rest, b"lo");
+    }
+    in_both_roles([inside::<Server>, inside::<TestClient>]);
 }

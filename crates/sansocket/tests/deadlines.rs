@@ -475,6 +475,20 @@ fn a_clock_that_jumps_back_does_no_harm() {
 
 // T14
 #[test]
+fn a_round_trip_that_ends_before_it_began_took_no_time() {
+    fn jump<R: Endpoint>() {
+        let mut line = Timeline::<R>::open(&Config::new());
+        assert_eq!(line.wait(), (20_000, ping(1)));
+        line.receive(&[Frame(0x8a, &token(1))]);
+        assert_eq!(line.tell(15_000), "");
+        assert_eq!(line.connection.round_trip(), Some(Duration::ZERO));
+        assert_eq!(line.wake(), Wake::At(OPENED + millis(35_000)));
+    }
+    in_both_roles([jump::<Server>, jump::<TestClient>]);
+}
+
+// T14
+#[test]
 fn at_the_end_of_time_nothing_is_due_that_was_not_asked_for() {
     let end = Tick::from_micros(u64::MAX);
     let mut line = Timeline::<Server>::open(&quiet());

@@ -26,8 +26,8 @@ use support::compressed::{
 };
 use support::deflate::{Bfinal, BitWriter, End, Symbol, decode, ends_message};
 use support::{
-    Endpoint, Halves, Part, TestClient, check, frames, in_both_roles, messages, run, run_inflating,
-    written,
+    Endpoint, Halves, Part, TestClient, check, frames, in_both_roles, messages, open, run,
+    run_inflating, written,
 };
 
 use Bfinal::{Clear, Set};
@@ -938,6 +938,18 @@ fn what_is_not_compressed_is_not_inflated() {
     plain(open_refused::<TestClient>(&Config::new()));
 }
 
+#[test]
+fn a_connection_that_agreed_on_nothing_inflates_nothing() {
+    let mut stream = Server::from_peer(&[Frame(0xc1, HELLO)]);
+    let mut compressing = open_deflate::<Server>(KEEP, &Config::new());
+    let (mut piece, _) = next_piece(&mut compressing, &mut stream);
+    let mut plain = open::<Server>(&Config::new());
+    let mut refused = open_refused::<Server>(&Config::new());
+    assert!(plain.inflate(&mut piece, &mut [0; 8]).is_ok_and(|data| data.is_none()));
+    assert!(refused.inflate(&mut piece, &mut [0; 8]).is_ok_and(|data| data.is_none()));
+    assert_eq!(inflate(&mut compressing, &mut piece), Ok(b"Hello".to_vec()));
+}
+
 // P7: what is compressed is never lent as what it was before
 #[test]
 fn a_compressed_piece_is_no_message() {
@@ -1343,4 +1355,42 @@ fn a_compressed_piece_of_another_connection_is_not_taken_for_text() {
     let refused = inbox.advance(&mut other);
     assert_eq!(refused, Err(InboxError::Assembly(AssemblyError::OutOfOrder)));
     assert!(inbox.delivery().is_none() && inbox.is_idle());
+}
+
+// The ratio is of all that came of the message, KiB by KiB, however long it is.
+#[test]
+fn a_long_message_may_become_so_many_times_as_long_as_all_of_it_was() {
+    let config = Config::new().deflate(DeflateConfig::new().ratio_max(Some(2)));
+    let plain = noise(5000);
+    let payload = compressed(&plain);
+    assert!(payload.len() > 4 * 1024);
+    let heard = format!("binary [{}]", plain.escape_ascii());
+    check_heard(KEEP, &config, &[Frame(0xc2, &payload)], (&heard, ""));
+
+    // The zeros begin in the fifth KiB, and become too much there.
+    let bomb = [&plain[..], &[0; 100_000]].concat();
+    let bomb = Squeezer::new((15, Keep), DeflateConfig::new()).message(&bomb);
+    let stream = Server::from_peer(&[Frame(0xc2, &bomb)]);
+    let broken = run(open_deflate::<Server>(KEEP, &config), &[&stream]).broken();
+    assert_eq!(broken, Some((Rule::Inflate(InflateRule::Ratio { max: 2 }), 2 * 5 * 1024)));
+}
+
+#[test]
+fn what_is_shown_of_a_message_under_way_is_no_payload() {
+    let mut connection = open_deflate::<Server>(KEEP, &Config::new());
+    let payload = compressed(b"a secret");
+    let mut stream = Server::from_peer(&[Frame(0xc1, &payload)]);
+    let received = connection.receive(&mut stream).expect("valid");
+    let Some(Event::Data(mut piece)) = received.event else { panic!("no data") };
+    let mut out = [0; 3];
+    let lent = connection.inflate(&mut piece, &mut out).expect("valid").expect("room");
+    assert_eq!(lent.bytes(), b"a s");
+    let mut out = [0; 1200];
+    connection.send(&*"a secret".repeat(100), &mut out).expect("room");
+    let shown = format!("{connection:?}");
+    let message = format!("Message {{ kind: Text, wire_len: {}, len: 3, .. }}", payload.len());
+    for part in [&*message, "Inflater { window: WindowBits(15), turn: Wide, .. }", "Compressor {"] {
+        assert!(shown.contains(part), "{part} in {shown}");
+    }
+    assert!(shown.contains("level: 6, mem_level: 8"), "{shown}");
 }

@@ -478,24 +478,6 @@ fn client_fails_if_its_requests_are_ignored() {
     }
 }
 
-#[test]
-fn errors_name_their_section() {
-    let param = DeflateParam::ClientMaxWindowBits;
-    for (error, section) in [
-        (DeflateResponseError::ElementRepeated, "5"),
-        (DeflateResponseError::ParamUnknown { index: 3 }, "7"),
-        (DeflateResponseError::ParamRepeated { param }, "7"),
-        (DeflateResponseError::ParamValue { param }, "7.1.2.2"),
-        (DeflateResponseError::ParamNotOffered { param }, "7.1.2.2"),
-        (DeflateResponseError::RequestIgnored { param }, "7.1.2.2"),
-        (DeflateResponseError::WindowTooLarge { bits: bits(11), max: bits(9) }, "7.1.2.1"),
-    ] {
-        let section = format!("RFC 7692 section {section}");
-        assert_eq!(error.section(), section);
-        assert!(error.to_string().ends_with(&format!(". ({section})")), "{error}");
-    }
-}
-
 // ---- properties
 
 /// A parameter as a peer may write it.

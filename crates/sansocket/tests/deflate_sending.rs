@@ -504,6 +504,12 @@ fn a_secret_cannot_end_a_message_that_was_begun_compressed() {
     let len = connection.send_fragment(Kind::Text, Fin::Last, b"!", &mut out).expect("room");
     assert_eq!(out[0], 0x80);
     assert!(len > 2);
+
+    connection.send_fragment(Kind::Text, Fin::More, b"begun", &mut out).expect("room");
+    connection.close(None, "", &mut out).expect("room");
+    let refused =
+        connection.send_fragment_with(Kind::Text, Fin::Last, b"secret", Compress::Never, &mut out);
+    assert_eq!(refused, Err(SendError::Closed));
 }
 
 // ---- fragments
@@ -685,6 +691,7 @@ fn response(
     let accepted = request.accept(&Accept::new().deflate(policy)).expect("nothing to refuse");
     let mut out = vec![0; accepted.response_len()];
     assert_eq!(accepted.write(&mut out), Ok(out.len()));
+    assert_eq!(accepted.negotiated().agreement(), accepted.extensions());
     (out, Connection::new(accepted.negotiated(), Server, &always()))
 }
 

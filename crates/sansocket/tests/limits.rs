@@ -5,9 +5,11 @@
 
 mod support;
 
+use std::fmt::Debug;
 use std::time::Duration;
 
 use sansocket::frame::FrameRule;
+use sansocket::handshake::{HandshakeConfig, HandshakeLimits};
 use sansocket::{
     Assembler, AssemblyError, CloseCode, Config, Event, KeepAlive, Rule, Server, State, Tick,
 };
@@ -299,4 +301,21 @@ fn a_failure_says_what_where_and_by_which_section() {
     }
     let failure = open::<Server>(&config).fail_with(CloseCode::INTERNAL_ERROR);
     assert_eq!(failure.rule(), Rule::Application { code: CloseCode::INTERNAL_ERROR });
+}
+
+#[test]
+fn defaults_are_what_new_gives() {
+    fn check<T: Default + Debug>(new: T) {
+        assert_eq!(format!("{:?}", T::default()), format!("{new:?}"));
+    }
+    check(Config::new());
+    check(HandshakeConfig::new());
+    check(HandshakeLimits::new());
+    #[cfg(feature = "deflate")]
+    {
+        use sansocket::deflate::{ClientDeflatePolicy, DeflateConfig, ServerDeflatePolicy};
+        check(DeflateConfig::new());
+        check(ClientDeflatePolicy::new());
+        check(ServerDeflatePolicy::new());
+    }
 }

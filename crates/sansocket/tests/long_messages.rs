@@ -5,8 +5,8 @@
 use proptest::prelude::*;
 use sansocket::frame::{self, FrameHeader, HEADER_LEN_MAX};
 use sansocket::{
-    AssemblyError, Config, Connection, Delivery, Failure, Fin, Inbox, InboxError, Kind, Negotiated,
-    Opcode, Ready, Rule, Server,
+    AssemblyError, CloseCode, Config, Connection, Delivery, Failure, Fin, Inbox, InboxError, Kind,
+    Negotiated, Opcode, Ready, Rule, Server, Transmit,
 };
 
 fn server() -> Connection<Server> {
@@ -191,12 +191,19 @@ fn no_more_room_is_lent_than_what_came_of_the_message() {
 /// more read and not looked at.
 fn in_a_long_frame(payload: &[u8]) -> (Inbox, Connection<Server>, Vec<u8>) {
     let wire = frame(Opcode::Text, Fin::Last, payload);
-    let (mut inbox, mut connection) = (Inbox::with_capacity(256), server());
-    inbox.extend(&wire[..500]);
-    assert_eq!(inbox.advance(&mut connection), Ok(Ready::Need));
-    inbox.spare()[..100].copy_from_slice(&wire[500..600]);
-    inbox.filled(100);
+    let (inbox, connection) = reading_ahead(&wire[..500], &wire[500..600]);
     (inbox, connection, wire[600..].to_vec())
+}
+
+/// An inbox, and its connection, that is in the middle of a long frame after `begun`, with
+/// these bytes more read and not looked at.
+fn reading_ahead(begun: &[u8], ahead: &[u8]) -> (Inbox, Connection<Server>) {
+    let (mut inbox, mut connection) = (Inbox::with_capacity(256), server());
+    inbox.extend(begun);
+    assert_eq!(inbox.advance(&mut connection), Ok(Ready::Need));
+    inbox.spare()[..ahead.len()].copy_from_slice(ahead);
+    inbox.filled(ahead.len());
+    (inbox, connection)
 }
 
 #[test]
@@ -239,6 +246,94 @@ fn bytes_of_another_connection_are_not_taken_for_the_message() {
     );
     inbox.extend(&rest);
     assert!(inbox.advance(&mut connection).is_err());
+}
+
+// The connection is another each time, and finds frames in what was read for the first.
+#[test]
+fn what_is_read_ahead_is_of_the_message_or_of_nothing() {
+    let begun = &frame(Opcode::Text, Fin::Last, &[b'x'; 5000])[..500];
+    let ping = frame(Opcode::Ping, Fin::Last, b"?");
+    for ahead in [&ping[..], &[&ping[..], b"\x81"].concat(), b"\x81"] {
+        let (mut inbox, _) = reading_ahead(begun, ahead);
+        let refused = inbox.advance(&mut server());
+        assert_eq!(refused, Err(InboxError::Assembly(AssemblyError::OutOfOrder)), "{ahead:?}");
+        assert!(inbox.is_idle() && inbox.delivery().is_none());
+    }
+}
+
+#[test]
+fn a_connection_that_is_over_takes_what_was_read_ahead() {
+    let begun = &frame(Opcode::Text, Fin::Last, &[b'x'; 5000])[..500];
+    let (mut inbox, mut connection) = reading_ahead(begun, b"more of it");
+    connection.abort();
+    assert_eq!(inbox.advance(&mut connection), Ok(Ready::Need));
+    assert!(inbox.unread().is_empty() && inbox.delivery().is_none());
+
+    let (mut inbox, mut connection) = reading_ahead(begun, b"more of it");
+    let failure = connection.fail_with(CloseCode::GOING_AWAY);
+    assert_eq!(inbox.advance(&mut connection), Err(InboxError::Failed(failure)));
+}
+
+#[test]
+fn a_message_that_cannot_be_joined_fails_its_connection() {
+    let begin = |opcode| frame(opcode, Fin::More, b"Hello, ");
+    let end = frame(Opcode::Continuation, Fin::Last, b"world");
+    let begun_by = |opcode, connection: &mut Connection<Server>| {
+        assert!(connection.receive(&mut begin(opcode)).is_ok());
+    };
+    let mixed = || {
+        let mut inbox = Inbox::new();
+        inbox.extend(&begin(Opcode::Text));
+        assert_eq!(inbox.advance(&mut server()), Ok(Ready::Need));
+        inbox.extend(&end);
+        inbox
+    };
+    let out_of_order = Err(InboxError::Assembly(AssemblyError::OutOfOrder));
+
+    // It goes on with a message of another kind, whose beginning the inbox did not see.
+    let mut connection = server();
+    begun_by(Opcode::Binary, &mut connection);
+    let mut inbox = mixed();
+    assert_eq!(inbox.advance(&mut connection), out_of_order);
+    assert!(inbox.delivery().is_none());
+    let mut out = Vec::new();
+    let _ = connection.append_transmit(&mut out);
+    assert_eq!(out, b"\x88\x02\x03\xf3");
+    assert!(matches!(inbox.advance(&mut connection), Err(InboxError::Failed(_))));
+
+    let mut connection = server();
+    begun_by(Opcode::Binary, &mut connection);
+    let (mut receiving, mut sending) = connection.into_split();
+    let mut owed = Vec::new();
+    assert_eq!(mixed().advance_half(&mut receiving, |it| owed.push(it)), out_of_order);
+    owed.into_iter().for_each(|it| sending.take(it));
+    let mut out = [0; 16];
+    let Transmit::Bytes(out) = sending.poll_transmit(&mut out) else { panic!("nothing is owed") };
+    assert_eq!(out, b"\x88\x02\x03\xf3");
+}
+
+#[test]
+fn an_inbox_lends_a_piece_once_and_counts_the_frames() {
+    let (mut inbox, mut connection) = (Inbox::default(), server());
+    let room = Inbox::new().spare().len();
+    assert_eq!((inbox.spare().len(), inbox.tag(), inbox.data_frames()), (room, 0, 0));
+    inbox.set_tag(7);
+    for (opcode, fin) in
+        [(Opcode::Text, Fin::More), (Opcode::Ping, Fin::Last), (Opcode::Continuation, Fin::Last)]
+    {
+        inbox.extend(&frame(opcode, fin, b"Hello"));
+        let ready = inbox.advance_piece(&mut connection);
+        let is_piece = ready == Ok(Ready::Data);
+        assert_eq!((is_piece, ready), (opcode != Opcode::Ping, ready));
+        assert_eq!(inbox.ends_message(), opcode == Opcode::Continuation);
+        let piece = inbox.data().map(|data| data.bytes().to_vec());
+        assert_eq!(piece, is_piece.then(|| b"Hello".to_vec()));
+        assert!(!inbox.ends_message() || !is_piece);
+        assert!(inbox.data().is_none(), "once");
+    }
+    inbox.extend(&frame(Opcode::Binary, Fin::Last, b"short"));
+    assert_eq!(inbox.advance(&mut connection), Ok(Ready::Message));
+    assert_eq!((inbox.tag(), inbox.data_frames()), (7, 3));
 }
 
 #[test]

@@ -2,7 +2,7 @@
 //! their own.
 
 use crate::connection::Connection;
-use crate::connection::event::Event;
+use crate::connection::event::{Event, Received};
 use crate::error::Failure;
 use crate::extension::Extension;
 use crate::frame::CONTROL_FRAME_LEN_MAX;
@@ -83,6 +83,11 @@ impl Carry {
         // Just one header or control frame, and whole: nothing of it is left.
         let carried = &mut self.bytes[..core::mem::take(&mut self.len)];
         let event = connection.receive(carried)?.event;
+        if event.is_none() {
+            // The connection is over, and throws the rest away as well.
+            let Received { event, rest, .. } = connection.receive(rest)?;
+            return Ok(Carried { event, rest });
+        }
         Ok(Carried { event, rest })
     }
 

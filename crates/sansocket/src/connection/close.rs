@@ -174,3 +174,28 @@ impl Closing {
 
 /// How many bytes may come after the end before the transport is dropped.
 const DISCARDED_MAX: u32 = 64 * 1024;
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+    use super::*;
+    use crate::error::Rule;
+    use std::string::ToString;
+
+    #[test]
+    fn a_closure_says_how_it_came() {
+        let code = CloseCode::GOING_AWAY;
+        let failure = Failure { rule: Rule::PongTimeout, offset: 7 };
+        for (cause, text) in [
+            (Cause::ClosingHandshake, "closed with 1001"),
+            (Cause::Failed(failure), &*failure.to_string()),
+            (Cause::TransportEnded, "the peer left without a Close frame"),
+            (Cause::Truncated, "the peer left inside a message"),
+            (Cause::TransportReset, "the transport was reset"),
+            (Cause::CloseTimeout, "a Close was not answered in time"),
+            (Cause::Aborted, "dropped by the application"),
+        ] {
+            assert_eq!(Closure { code, sent: None, cause }.to_string(), text);
+        }
+    }
+}

@@ -460,7 +460,9 @@ impl Inbox {
     fn decode(&mut self, source: &mut impl Source) -> Result<Ready, InboxError> {
         self.found = Found::Nothing;
         loop {
-            if self.compressed.is_some() && self.inflate(source)? {
+            if let Some(piece) = self.compressed.take()
+                && self.inflate(piece, source)?
+            {
                 return Ok(Ready::Data);
             }
             let ready = self.decode_frames(source)?;
@@ -472,10 +474,11 @@ impl Inbox {
 
     /// The next part of what is compressed, noted in `found`; false if there is none.
     #[inline(never)]
-    fn inflate(&mut self, source: &mut impl Source) -> Result<bool, InboxError> {
-        let Some((shape, range)) = self.compressed.take() else {
-            return Ok(false);
-        };
+    fn inflate(
+        &mut self,
+        (shape, range): (Shape, Range<usize>),
+        source: &mut impl Source,
+    ) -> Result<bool, InboxError> {
         if self.inflated.is_empty() {
             self.inflated = vec![0; self.bytes.len().min(INFLATED_LEN_MAX) + INFLATER_SLACK];
         }

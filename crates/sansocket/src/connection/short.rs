@@ -37,10 +37,7 @@ pub(super) fn unmask<R: Role>(kind: Kind, frame: &mut [u8]) -> bool {
     let Some((head, payload)) = frame.split_at_mut_checked(head_len::<R>()) else {
         return false;
     };
-    let key = match head {
-        [_, _, key @ ..] => Key::try_from(&*key).unwrap_or_default(),
-        _ => Key::default(),
-    };
+    let key: Key = head.last_chunk().copied().unwrap_or_default();
     let ascii = mask::apply_words(payload, key);
     if ascii || kind == Kind::Binary || core::str::from_utf8(payload).is_ok() {
         return true;

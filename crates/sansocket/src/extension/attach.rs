@@ -115,3 +115,18 @@ impl Attach for NoExtension {
 
 impl Receiving for NoExtension {}
 impl Sending for NoExtension {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_extension_does_nothing() {
+        let mut none = NoExtension;
+        assert_eq!(Receiving::reserved_bits(&none), 0);
+        assert!(!none.is_active() && !none.wants(1 << 20, Fin::Last));
+        assert!(!none.is_under_way() && !none.takes_prepared(15) && !none.may_discard());
+        assert_eq!(NoExtension::compressed_len_max(1 << 20), 0);
+        assert_eq!(none.compress(b"Hello", Fin::Last, &mut [0; 64]), None);
+    }
+}

@@ -90,3 +90,22 @@ impl ControlFrame {
         encode(&header, self.payload(), out)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_frame_that_does_not_fit_leaves_the_output_as_it_was() {
+        let opcode = Opcode::Text;
+        let header = FrameHeader { fin: Fin::Last, reserved: 0, opcode, key: None, payload_len: 5 };
+        assert_eq!(encoded_len(&header), Some(7));
+        let mut out = [7; 7];
+        assert_eq!(encode(&header, b"Hello", &mut out[..6]), None);
+        assert_eq!(encode(&header, b"Hell", &mut out), None);
+        assert_eq!(encode(&header, b"Hello!", &mut out), None);
+        assert_eq!(out, [7; 7]);
+        assert_eq!(encode(&header, b"Hello", &mut out), Some(7));
+        assert_eq!(&out, b"\x81\x05Hello");
+    }
+}

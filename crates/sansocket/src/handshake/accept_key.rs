@@ -98,7 +98,10 @@ pub(crate) fn is_key(key: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
+    extern crate std;
     use super::*;
+    use std::format;
+    use std::string::ToString;
 
     // 6455-4.1-27
     #[test]
@@ -114,5 +117,14 @@ mod tests {
         assert!(!is_key(b"AQIDBAUGBwgJCgsMDQ4PEC==")); // erratum 3150
         assert!(!is_key(b"AAAAAAAAAAAAAAAAAAAAAAA=")); // 17 bytes
         assert!(!is_key(&[b'A'; 1_000]));
+    }
+
+    #[test]
+    fn an_accept_key_is_its_text() {
+        let key = accept_key(b"dGhlIHNhbXBsZSBub25jZQ==");
+        let text = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
+        assert_eq!((&*key, key.as_str(), &key.as_bytes()[..]), (text, text, text.as_bytes()));
+        assert_eq!(key.to_string(), text);
+        assert_eq!(format!("{key:?}"), "AcceptKey(s3pPLMBiTxaQ9kYGzzhZRbK+xOo=)");
     }
 }

@@ -583,10 +583,20 @@ impl ResponseError {
             Self::Timeout => "RFC 6455 section 10.4",
         }
     }
+}
 
-    fn explanation(&self) -> &'static str {
-        match self {
-            Self::Head(error) => error.rule().explanation(),
+impl From<HeadError> for ResponseError {
+    fn from(error: HeadError) -> Self {
+        Self::Head(error)
+    }
+}
+
+impl fmt::Display for ResponseError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let explanation = match self {
+            Self::Head(error) => return error.fmt(f),
+            #[cfg(feature = "deflate")]
+            Self::Deflate(error) => return error.fmt(f),
             Self::InterimCount => "The server sends interim responses without end.",
             Self::Version => "The server switches protocols in HTTP/1.0.",
             Self::Upgrade => "The Upgrade header field of the response must be \"websocket\".",
@@ -604,30 +614,12 @@ impl ResponseError {
                 "The Sec-WebSocket-Extensions header field of the response is malformed."
             }
             Self::ExtensionNotOffered => "The server uses an extension that was not offered.",
-            #[cfg(feature = "deflate")]
-            Self::Deflate(_) => "The server's permessage-deflate breaks a rule.",
             Self::SubprotocolRepeated => "The server names more than one subprotocol.",
             Self::SubprotocolNotOffered => "The server chose a subprotocol that was not offered.",
             Self::Incomplete { .. } => "The server closed the connection inside the handshake.",
             Self::Timeout => "The server took too long to answer.",
-        }
-    }
-}
-
-impl From<HeadError> for ResponseError {
-    fn from(error: HeadError) -> Self {
-        Self::Head(error)
-    }
-}
-
-impl fmt::Display for ResponseError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Head(error) => error.fmt(f),
-            #[cfg(feature = "deflate")]
-            Self::Deflate(error) => error.fmt(f),
-            _ => write!(f, "{} ({})", self.explanation(), self.section()),
-        }
+        };
+        write!(f, "{explanation} ({})", self.section())
     }
 }
 

@@ -193,7 +193,9 @@ fn is_scheme(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    extern crate std;
     use super::*;
+    use std::string::ToString;
 
     #[track_caller]
     fn check(policy: OriginPolicy<'_>, origin: &str, host: &str, expected: bool) {
@@ -265,5 +267,20 @@ mod tests {
         ] {
             assert_eq!(Origin::parse(text), None, "{text}");
         }
+    }
+
+    #[test]
+    fn an_origin_tells_its_host_and_what_it_was() {
+        for (text, host) in [
+            ("null", None),
+            ("https://a.example:81", Some("a.example")),
+            ("http://[::1]", Some("[::1]")),
+            ("app+v1.0-b://", Some("")),
+        ] {
+            let Some(origin) = Origin::parse(text) else { panic!("{text}") };
+            assert_eq!((origin.host(), origin.is_null()), (host, host.is_none()));
+            assert_eq!((origin.as_str(), &*origin.to_string()), (text, text));
+        }
+        assert_eq!(Origin::parse("a_b://c"), None);
     }
 }

@@ -380,4 +380,17 @@ mod tests {
             ]
         );
     }
+
+    #[test]
+    fn values_are_compared_as_they_are_meant() {
+        let Ok(list) = ExtensionList::parse([&b"a; b=cd; c=\"c\\d\"; d=ce"[..]]) else {
+            panic!("well-formed")
+        };
+        let values: Vec<_> =
+            list.items().flat_map(|item| item.params()).filter_map(|param| param.value()).collect();
+        let [plain, quoted, other] = &values[..] else { panic!("{values:?}") };
+        assert!(plain == quoted && plain != other);
+        assert!(*quoted == "cd" && *quoted == *"cd" && quoted.eq_str("cd"));
+        assert!(*quoted != "ce" && *quoted != *"c" && !quoted.eq_str("cde"));
+    }
 }

@@ -197,6 +197,16 @@ mod tests {
     }
 
     #[test]
+    fn values_are_not_shown() {
+        let Some(fields) = Fields::parse(b"Cookie: secret\r\nHost: a\r\n\r\n") else {
+            panic!("well-formed")
+        };
+        assert_eq!(std::format!("{fields:?}"), "[\"Cookie\", \"Host\"]");
+        assert_eq!((fields.len(), fields.is_empty()), (2, false));
+        assert!(Fields::EMPTY.is_empty());
+    }
+
+    #[test]
     fn lists_skip_empty_elements_and_white_space() {
         let elements = |value| list_elements(value).collect::<Vec<_>>();
         assert_eq!(elements(b" ,a,, b c\t,"), [&b"a"[..], b"b c"]);

@@ -381,3 +381,25 @@ impl fmt::Display for AssemblyError {
 }
 
 impl core::error::Error for AssemblyError {}
+
+#[cfg(all(test, feature = "alloc"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn room_that_there_is_no_memory_for_is_not_made() {
+        let mut growing = Growing::default();
+        assert!(growing.make_room(3));
+        assert!(!growing.make_room(usize::MAX));
+        assert_eq!((growing.bytes.len(), growing.stored()), (3, &[][..]));
+    }
+
+    #[test]
+    fn what_is_stored_stays_when_more_would_be_too_much() {
+        let mut growing = Growing::default();
+        assert_eq!(growing.extend(b"abc", 4), Ok(()));
+        assert_eq!(growing.extend(b"de", 4), Err(AssemblyError::TooBig { len: 5, max: 4 }));
+        assert_eq!(growing.extend(b"d", 4), Ok(()));
+        assert_eq!(growing.stored(), b"abcd");
+    }
+}

@@ -160,3 +160,27 @@ impl From<alloc::vec::Vec<u8>> for OwnedMessage {
         Self::Binary(bytes)
     }
 }
+
+#[cfg(all(test, feature = "alloc"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_is_kept_and_lent_again_as_it_was() {
+        let text = Message::from("text");
+        let binary = Message::from(b"binary");
+        assert_eq!((text.as_text(), binary.as_text()), (Some("text"), None));
+        assert_eq!((text.len(), text.is_empty()), (4, false));
+        assert!(Message::from("").is_empty());
+
+        let kept = [text, binary].map(OwnedMessage::from);
+        assert_eq!(
+            kept,
+            [OwnedMessage::Text("text".into()), OwnedMessage::Binary((*b"binary").into())]
+        );
+        assert_eq!([kept[0].as_message(), Message::from(&kept[1])], [text, binary]);
+        let (string, bytes) = (alloc::string::String::from("text"), b"binary".to_vec());
+        assert_eq!([Message::from(&string), Message::from(&bytes)], [text, binary]);
+        assert_eq!([OwnedMessage::from(string), OwnedMessage::from(bytes)], kept);
+    }
+}

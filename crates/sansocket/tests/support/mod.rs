@@ -537,6 +537,7 @@ pub(crate) const STREAMS: &[&[Part<'_>]] = &[
     &[Part::Frame(0x89, b"?"), Part::Frame(0x81, b"valid\xff"), Part::Frame(0x81, b"late")],
     &[Part::Frame(0x01, b"\xe2"), Part::Frame(0x80, b""), Part::Frame(0x89, b"late")],
     &[Part::Frame(0x89, b"?"), Part::Frame(0x88, b"\x03\xe8bad\xff")],
+    &[Part::Frame(0x88, b"\x03\xedand a reason")],
     &[Part::Frame(0x82, b"x"), Part::Header(0x82, &[127, 0, 0, 0, 0, 0, 0, 0xff, 0xff])],
     &[Part::Frame(0x82, b"x"), Part::Header(0x02, &[126, 1, 0]), Part::Raw(b"not whole")],
     &[Part::Raw(&[0x83, 0x80])],

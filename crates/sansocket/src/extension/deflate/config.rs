@@ -91,3 +91,16 @@ impl Default for DeflateConfig {
         Self::new()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_out_of_range_is_taken_for_what_is_nearest() {
+        let level = |level| DeflateConfig::new().level(level).level;
+        assert_eq!([0, 1, 8, 9, 10, u8::MAX].map(level), [0, 1, 8, 9, 9, 9]);
+        let mem_level = |level| DeflateConfig::new().mem_level(level).mem_level;
+        assert_eq!([0, 1, 8, 9, 10, u8::MAX].map(mem_level), [1, 1, 8, 9, 9, 9]);
+    }
+}

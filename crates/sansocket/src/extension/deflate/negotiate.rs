@@ -1092,20 +1092,21 @@ mod tests {
     }
 
     #[test]
-    fn errors_display_with_their_section() {
-        let param = DeflateParam::ServerNoContextTakeover;
-        let error = DeflateResponseError::RequestIgnored { param };
-        assert_eq!(
-            error.to_string(),
-            "The server accepts permessage-deflate without server_no_context_takeover. \
-             (RFC 7692 section 7.1.1.1)"
-        );
-        let error =
-            DeflateResponseError::WindowTooLarge { bits: WindowBits(12), max: WindowBits(9) };
-        assert_eq!(
-            error.to_string(),
-            "The server's window has 12 bits, but at most 9 were asked. \
-             (RFC 7692 section 7.1.2.1)"
-        );
+    fn the_other_end_sees_an_agreement_turned_around() {
+        let Ok(list) = ExtensionList::parse([&b"permessage-deflate"[..]]) else { panic!() };
+        let policy = ServerDeflatePolicy::new().window_bits(WindowBits(9));
+        let Some(agreement) = policy.negotiate(list.items()) else { panic!("declined") };
+        assert_eq!(agreement.seen(false), agreement);
+        let other = agreement.seen(true);
+        let directions = (other.sending(), other.receiving());
+        assert_eq!(directions, (agreement.receiving(), agreement.sending()));
+        assert_ne!(other.sending(), agreement.sending());
+        assert_eq!(other.params(), agreement.params());
+        assert_eq!(other.seen(false), agreement);
+
+        let element = agreement.params().element();
+        let text = "permessage-deflate; server_max_window_bits=9";
+        assert_eq!((element.as_str(), &*element.to_string()), (text, text));
+        assert_eq!(std::format!("{element:?}"), std::format!("DeflateElement({text})"));
     }
 }

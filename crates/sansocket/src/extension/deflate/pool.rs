@@ -206,4 +206,19 @@ mod tests {
         assert_eq!(pool.inflater(WindowBits::MAX).window(), WindowBits::MAX);
         assert_eq!(pool.idle(), 0);
     }
+
+    #[test]
+    fn a_pool_is_equal_to_its_clones_alone() {
+        let pool = DeflatePool::new(2);
+        assert_eq!(pool, pool.clone());
+        assert_ne!(pool, DeflatePool::new(2));
+    }
+
+    #[test]
+    fn a_pool_tells_how_much_lies_in_it() {
+        let pool = DeflatePool::new(7);
+        pool.give_inflater(Box::new(Inflater::new(window(9))));
+        let shelves = "Shelves { idle_max: 7, inflaters: 1, compressors: 0 }";
+        assert_eq!(std::format!("{:?}", *pool.lock()), shelves);
+    }
 }

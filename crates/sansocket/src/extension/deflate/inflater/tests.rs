@@ -289,6 +289,10 @@ fn only_a_stored_block_may_be_open_at_the_end() {
         assert_eq!(check(bits, four.finish()), broken);
         let none = BitWriter::new().finish();
         assert_eq!(check(bits, none), Err(vec![]));
+        // A final block that is open is no end of what follows.
+        let again = BitWriter::new().fixed(Clear, &[Symbol::Again(5, 5)]).message_end().finish();
+        let payloads = [hello().header(Set, 0).finish(), again.clone(), again];
+        assert_eq!(check_every_cut(bits, &payloads), [whole.clone(), whole.clone(), whole.clone()]);
     }
 }
 

@@ -36,7 +36,7 @@ impl Wide {
     /// and nothing came out before.
     pub(super) fn end_message(&mut self) -> Step {
         match self.decompress(&TAIL_AND_MORE, &mut [0], InflateFlush::Block) {
-            (Ok(Status::StreamEnd), 4, 0) => Step::Ended,
+            // Behind a final block the next message finds the end of the stream.
             (Ok(_), 4, 0) => Step::Paused,
             _ => Step::Corrupt,
         }
