@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use std::sync::mpsc;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use clap::Args;
 use sansocket::deflate::{Deflate, DeflatePool, ServerDeflatePolicy};
@@ -53,8 +53,8 @@ struct Echo {
 struct Open {
     /// All that have a thread, those that are still in their handshake included.
     threads: usize,
-    /// Those whose request has not come yet, the oldest first.
-    opening: BTreeMap<u64, TcpStream>,
+    /// Those whose request has not come yet, the oldest first, and since when.
+    opening: BTreeMap<u64, (Instant, TcpStream)>,
     senders: HashMap<u64, Sender<TcpStream, Server, Deflate>>,
     stopping: bool,
 }
@@ -122,6 +122,7 @@ impl Echo {
                 // Out of file descriptors, most likely: those open will free some.
                 Err(error) => {
                     log(id, format_args!("not accepted: {error}"));
+                    self.make_room();
                     thread::sleep(Duration::from_millis(100));
                 }
             }
@@ -215,26 +216,38 @@ impl Echo {
         }
     }
 
-    /// Takes a place, if one is free, or that of whoever has been at its request for
-    /// longest: those that never finish it keep nobody out.
+    /// Takes a place, if one is free or can be freed.
     fn enter(&self, id: u64, stream: &TcpStream, max: usize) -> bool {
         let mut open = self.open();
-        if open.threads >= max
-            && let Some((_, oldest)) = open.opening.pop_first()
-        {
-            // Its thread reads the end of the stream, and leaves.
-            let _ = oldest.shutdown(Shutdown::Both);
-            let is_full = |open: &mut Open| open.threads >= max;
-            let waited = self.closed.wait_timeout_while(open, EVICT_TIMEOUT, is_full);
-            (open, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        if open.threads >= max {
+            drop(open);
+            self.make_room();
+            open = self.open();
         }
         let free = open.threads < max && !open.stopping;
         if free {
             open.threads += 1;
             // One that cannot be cloned cannot be made to leave; that is all.
-            open.opening.extend(stream.try_clone().map(|stream| (id, stream)));
+            open.opening.extend(stream.try_clone().map(|stream| (id, (Instant::now(), stream))));
         }
         free
+    }
+
+    /// Makes the one leave that has been at its request for longest, if that is long: those
+    /// that never finish it keep nobody out. Waits until its place is free.
+    fn make_room(&self) {
+        let mut open = self.open();
+        let threads = open.threads;
+        let Some(oldest) = open.opening.first_entry() else { return };
+        if oldest.get().0.elapsed() < REQUEST_PATIENCE {
+            return;
+        }
+        // Its thread reads the end of the stream, and leaves.
+        let (_, (_, stream)) = oldest.remove_entry();
+        let _ = stream.shutdown(Shutdown::Both);
+        drop(stream);
+        let is_there = |open: &mut Open| open.threads >= threads;
+        drop(self.closed.wait_timeout_while(open, LEAVE_TIMEOUT, is_there));
     }
 
     fn register(&self, id: u64, sender: &Sender<TcpStream, Server, Deflate>) {
@@ -327,8 +340,11 @@ fn log(id: u64, line: impl std::fmt::Display) {
 /// How many contexts to keep for the next message, of each sort.
 const POOLED_MAX: usize = 16;
 
+/// How long anybody may take to send a request.
+const REQUEST_PATIENCE: Duration = Duration::from_secs(1);
+
 /// How long somebody who is made to leave may take.
-const EVICT_TIMEOUT: Duration = Duration::from_millis(100);
+const LEAVE_TIMEOUT: Duration = Duration::from_millis(500);
 
 const STOP_TIMEOUT: Duration = Duration::from_secs(4);
 

@@ -318,13 +318,7 @@ impl<R: Role, X: Extension> Pump<R, X> {
                 Ok(())
             }
             Ok(Read::Nothing) => {
-                let was_silent = self.full_reads == 0 && matches!(flushed, Flushed::All);
                 self.full_reads = 0;
-                // Not until a deadline did anything come: the place of a long message is
-                // not kept for the next one.
-                if was_silent && inbox.is_idle() {
-                    inbox.shrink();
-                }
                 Ok(())
             }
             Ok(Read::End) if !link.is_stalled() => {
