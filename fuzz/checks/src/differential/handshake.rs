@@ -123,14 +123,17 @@ impl PermittedRequest {
         }
     }
 
-    /// What ours takes alone.
+    /// What ours takes alone: with an odd first line, if theirs takes the rest behind a plain
+    /// one; or with odd lists.
     fn of_head(head: &[u8]) -> Option<Self> {
-        if is_of_later_version(head) {
+        let rest = &head[first_line(head).len()..];
+        let takes_rest = || !matches!(theirs(&[PLAIN, rest].concat()), Outcome::Refused(_));
+        if is_of_later_version(head) && takes_rest() {
             Some(Self::LaterVersion)
-        } else if has_loose_target(head) {
+        } else if has_loose_target(head) && takes_rest() {
             Some(Self::Target)
         } else {
-            (!is_plain_upgrade(head)).then_some(Self::Lists)
+            (!is_plain_upgrade(head) && has_upgrade_in_lists(head)).then_some(Self::Lists)
         }
     }
 
@@ -159,6 +162,9 @@ impl PermittedRequest {
         })
     }
 }
+
+/// A first line that everybody takes.
+const PLAIN: &[u8] = b"GET / HTTP/1.1";
 
 fn is_first_line(head: &[u8]) -> bool {
     !head.contains(&b'\n')
@@ -191,6 +197,18 @@ fn is_plain_upgrade(head: &[u8]) -> bool {
     first("upgrade").is_some_and(|value| value == "websocket")
         && connection.is_ascii()
         && connection.split([' ', ',']).any(|word| word == "upgrade")
+}
+
+/// Whether some `Upgrade` lists `websocket`, and some `Connection` `upgrade`.
+fn has_upgrade_in_lists(head: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(head).to_ascii_lowercase();
+    let lists = |name: &str, word: &str| {
+        let fields = text.lines().filter_map(|line| line.split_once(':'));
+        let mut elements =
+            fields.filter(|(field, _)| *field == name).flat_map(|field| field.1.split(','));
+        elements.any(|element| element.trim_matches([' ', '\t']) == word)
+    };
+    lists("upgrade", "websocket") && lists("connection", "upgrade")
 }
 
 /// What ours makes of it, and how long the head is.

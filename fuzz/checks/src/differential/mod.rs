@@ -79,6 +79,9 @@ impl<'a> Case<'a> {
 
     /// The entry of the list under which each aspect differs that does.
     fn differences(&self) -> Vec<Permitted> {
+        if self.is_left_out() {
+            return Vec::new();
+        }
         let aspects = [Aspect::Heard, Aspect::Said, Aspect::End];
         let different = aspects.into_iter().filter(|aspect| self.differs(*aspect));
         different.map(|aspect| self.permitted(aspect)).collect()

@@ -135,7 +135,7 @@ fn code(error: &tokio_websockets::Error) -> u16 {
 }
 
 /// Puts fragments together, as its documentation says, until there is a Close. Pieces are
-/// of at most 128 bytes, which it takes in every build.
+/// of at most 128 bytes.
 fn websocket_sans_io(stream: Stream<'_>) -> Outcome {
     let mut decoder = WebsocketFrameDecoder::new();
     let (mut outcome, mut message, mut control) = (Outcome::default(), Vec::new(), Vec::new());

@@ -37,8 +37,6 @@ pub enum Permitted {
     /// Of a fragment that is too much for its message and no text either, ours names the
     /// limit, which the header breaks; others have looked at the text before.
     TextBeforeSum,
-    /// Not compared: texts that ours fails at an empty last fragment, section 8.1.
-    EmptyLastFragment,
 }
 
 impl Permitted {
@@ -53,7 +51,6 @@ impl Permitted {
         Self::ReasonFirst,
         Self::ControlLengthForm,
         Self::TextBeforeSum,
-        Self::EmptyLastFragment,
     ];
 
     /// Whether the aspect may differ so.
@@ -101,17 +98,17 @@ impl Permitted {
                     && case.is_message_too_long()
                     && case.fails_with(aspect, 1007)
             }
-            Self::EmptyLastFragment => {
-                case.peer == Peer::TokioWebsockets
-                    && case.breaks(|rule| rule == Rule::TextNotUtf8)
-                    && case.bad_frame().is_some_and(|frame| frame.payload_len == 0)
-                    && case.goes_on(aspect)
-            }
         }
     }
 }
 
 impl Case<'_> {
+    /// Texts are compared whose last fragment has something in it.
+    pub(super) fn is_left_out(&self) -> bool {
+        self.breaks(|rule| rule == Rule::TextNotUtf8)
+            && self.bad_frame().is_some_and(|frame| frame.payload_len == 0)
+    }
+
     fn frames_alone(&self, aspect: Aspect) -> bool {
         match aspect {
             Aspect::Heard => {
