@@ -3,7 +3,7 @@
 //!
 //! A [`Crowd`] checks every echo, byte by byte and in order, and measures how long those of
 //! its fast clients take. A [`Siege`] does one of the [`ATTACKS`], and counts how its
-//! connections end. Each is one thread around one poll ([`event_loop`]); what a member does
+//! connections end. Each is one thread around one poll (`event_loop`); what a member does
 //! depends on its seed, and on when its stream is ready.
 
 mod attack;
