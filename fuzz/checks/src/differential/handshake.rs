@@ -187,28 +187,33 @@ fn has_loose_target(head: &[u8]) -> bool {
 /// Whether the first `Upgrade` is the word alone, and the first `Connection` has its word
 /// between spaces and commas.
 fn is_plain_upgrade(head: &[u8]) -> bool {
-    let text = String::from_utf8_lossy(head).to_ascii_lowercase();
-    let first = |name: &str| {
-        let mut fields = text.lines().filter_map(|line| line.split_once(':'));
-        let (_, value) = fields.find(|(field, _)| *field == name)?;
-        Some(value.trim_matches([' ', '\t']).to_owned())
-    };
-    let connection = first("connection").unwrap_or_default();
-    first("upgrade").is_some_and(|value| value == "websocket")
+    let text = in_lower_case(head);
+    let connection = values(&text, "connection").next().unwrap_or_default();
+    values(&text, "upgrade").next() == Some("websocket")
         && connection.is_ascii()
         && connection.split([' ', ',']).any(|word| word == "upgrade")
 }
 
 /// Whether some `Upgrade` lists `websocket`, and some `Connection` `upgrade`.
 fn has_upgrade_in_lists(head: &[u8]) -> bool {
-    let text = String::from_utf8_lossy(head).to_ascii_lowercase();
-    let lists = |name: &str, word: &str| {
-        let fields = text.lines().filter_map(|line| line.split_once(':'));
-        let mut elements =
-            fields.filter(|(field, _)| *field == name).flat_map(|field| field.1.split(','));
+    let text = in_lower_case(head);
+    let lists = |name, word| {
+        let mut elements = values(&text, name).flat_map(|value| value.split(','));
         elements.any(|element| element.trim_matches([' ', '\t']) == word)
     };
     lists("upgrade", "websocket") && lists("connection", "upgrade")
+}
+
+fn in_lower_case(head: &[u8]) -> String {
+    String::from_utf8_lossy(head).to_ascii_lowercase()
+}
+
+/// The values of all fields of this name.
+fn values<'t>(text: &'t str, name: &'static str) -> impl Iterator<Item = &'t str> {
+    let fields = text.lines().filter_map(|line| line.split_once(':'));
+    fields
+        .filter(move |(field, _)| *field == name)
+        .map(|(_, value)| value.trim_matches([' ', '\t']))
 }
 
 /// What ours makes of it, and how long the head is.
