@@ -13,7 +13,9 @@ use clap::Args;
 use sansocket::deflate::{Deflate, DeflatePool, ServerDeflatePolicy};
 use sansocket::handshake::{HandshakeLimits, Incoming};
 use sansocket::{CloseCode, Inbox, Server};
-use sansocket_net::{AcceptError, AcceptOptions, Decision, Error, Sender, Settings, accept_with};
+use sansocket_net::{
+    AcceptError, AcceptOptions, Decision, Error, Refused, Sender, Settings, accept_with,
+};
 
 use crate::compression::CompressArgs;
 use crate::terminal::Printable;
@@ -150,7 +152,7 @@ impl Echo {
             decision
         });
         let socket = match socket {
-            Err(AcceptError::Answered(status)) => {
+            Err(AcceptError::Refused(Refused::Answered(status))) => {
                 log(id, format_args!("{peer} {opened} {status}"));
                 return Ok(());
             }

@@ -3,55 +3,9 @@
 use std::fmt;
 use std::io;
 
-use sansocket::handshake::{
-    AcceptError as Answer, Rejection, ReplyError, RequestError, ResponseError,
-};
-use sansocket::{AssemblyError, Cause, CloseCode, Closure, Failure, SendError, UriError};
-
-/// How a connection ended, with the reason that the peer gave.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Closed {
-    pub(crate) closure: Closure,
-    pub(crate) reason: String,
-}
-
-impl Closed {
-    /// The close code to report (RFC 6455 section 7.1.5): the peer's, 1005 if its
-    /// Close had none, 1006 if no Close came.
-    pub fn code(&self) -> CloseCode {
-        self.closure.code()
-    }
-
-    /// The reason in the peer's Close; often empty. For logs, not for users.
-    pub fn reason(&self) -> &str {
-        &self.reason
-    }
-
-    /// Whether the closing handshake was completed (section 7.1.4).
-    pub fn is_clean(&self) -> bool {
-        self.closure.is_clean()
-    }
-
-    /// Why it ended.
-    pub fn cause(&self) -> Cause {
-        self.closure.cause()
-    }
-
-    /// All that the engine knows of the end.
-    pub fn closure(&self) -> Closure {
-        self.closure
-    }
-}
-
-impl fmt::Display for Closed {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.closure.fmt(f)?;
-        if !self.reason.is_empty() {
-            write!(f, ": {}", self.reason)?;
-        }
-        Ok(())
-    }
-}
+use sansocket::adapter::{Closed, Refused, Rejected};
+use sansocket::handshake::{RequestError, ResponseError};
+use sansocket::{AssemblyError, Failure, SendError, UriError};
 
 /// Why a call on an open WebSocket did not do what it should.
 #[derive(Debug)]
@@ -119,46 +73,6 @@ impl From<SendError> for Error {
 impl From<io::Error> for Error {
     fn from(error: io::Error) -> Self {
         Self::Io(error)
-    }
-}
-
-/// An answer of the server that was not the opening of a WebSocket.
-///
-/// Its `Debug` form names the fields and keeps their values, which may be secrets.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Rejected {
-    /// The HTTP status.
-    pub status: u16,
-    /// The header fields, in their order.
-    pub fields: Vec<(String, Vec<u8>)>,
-    /// The body, as much of it as came, at most 64 KiB.
-    pub body: Vec<u8>,
-}
-
-impl fmt::Debug for Rejected {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Rejected")
-            .field("status", &self.status)
-            .field("fields", &Names(&self.fields))
-            .field("body_len", &self.body.len())
-            .finish()
-    }
-}
-
-/// Header fields by their names alone, for logs.
-pub(crate) struct Names<'a, V>(pub(crate) &'a [(String, V)]);
-
-impl<V> fmt::Debug for Names<'_, V> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(self.0.iter().map(|(name, _)| name)).finish()
-    }
-}
-
-impl Rejected {
-    /// The value of the first field of this name, if it is text.
-    pub fn field(&self, name: &str) -> Option<&str> {
-        let (_, value) = self.fields.iter().find(|(field, _)| field.eq_ignore_ascii_case(name))?;
-        std::str::from_utf8(value).ok()
     }
 }
 
@@ -253,14 +167,8 @@ impl From<io::Error> for ConnectError {
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum AcceptError {
-    /// The request breaks a rule; the answer that says so was sent.
-    Rejected(Rejection),
-    /// The program answered with this status instead of accepting.
-    Answered(u16),
-    /// The program's answer cannot be given; the peer got a 500.
-    Accept(Answer),
-    /// The program's answer cannot be given; the peer got a 500.
-    Reply(ReplyError),
+    /// The request breaks a rule, or the program wants none; the answer that says so was sent.
+    Refused(Refused),
     /// The peer left before its request was whole.
     Incomplete,
     /// The transport reported an error.
@@ -270,10 +178,7 @@ pub enum AcceptError {
 impl fmt::Display for AcceptError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Rejected(rejection) => rejection.fmt(f),
-            Self::Answered(status) => write!(f, "answered with HTTP status {status}"),
-            Self::Accept(error) => error.fmt(f),
-            Self::Reply(error) => error.fmt(f),
+            Self::Refused(refused) => refused.fmt(f),
             Self::Incomplete => f.write_str("handshake incomplete: the peer left"),
             Self::Io(error) => error.fmt(f),
         }
@@ -283,18 +188,16 @@ impl fmt::Display for AcceptError {
 impl std::error::Error for AcceptError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            Self::Rejected(rejection) => Some(rejection),
-            Self::Accept(error) => Some(error),
-            Self::Reply(error) => Some(error),
+            Self::Refused(refused) => Some(refused),
             Self::Io(error) => Some(error),
-            Self::Answered(_) | Self::Incomplete => None,
+            Self::Incomplete => None,
         }
     }
 }
 
-impl From<Rejection> for AcceptError {
-    fn from(rejection: Rejection) -> Self {
-        Self::Rejected(rejection)
+impl From<Refused> for AcceptError {
+    fn from(refused: Refused) -> Self {
+        Self::Refused(refused)
     }
 }
 

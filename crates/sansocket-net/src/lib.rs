@@ -64,10 +64,13 @@ mod socket;
 mod split;
 mod transport;
 
-pub use client::{ConnectOptions, Redirects, connect, connect_over, connect_with};
-pub use error::{AcceptError, Closed, ConnectError, Error, Rejected};
-pub use pump::{Counters, HandshakeResponse, Settings};
-pub use server::{AcceptOptions, Decision, accept, accept_with};
+pub use client::{connect, connect_over, connect_with};
+pub use error::{AcceptError, ConnectError, Error};
+pub use sansocket::adapter::{
+    AcceptOptions, Closed, ConnectOptions, Counters, Decision, HandshakeResponse, Redirects,
+    Refused, Rejected, Settings,
+};
+pub use server::{accept, accept_with};
 pub use socket::{Messages, WebSocket};
 pub use split::{Halves, Receiver, Sender};
 pub use transport::{SplitTransport, Transport, Untimed};

@@ -1,37 +1,32 @@
-//! The sending side of a socket: the engine's sending half, the bytes that it
-//! made, and the transport that takes them.
+//! The sending side of a socket: what the engine made, and the transport that takes it.
 
 use std::io::{self, IoSlice};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use sansocket::frame::CONTROL_FRAME_LEN_MAX;
+use sansocket::adapter::{CloseReply, Counters, SendQueue};
 use sansocket::{
     CloseCode, CloseSent, Compress, Extension, Fin, Kind, Message, Obligation, Prepared, Role,
-    SendError, SendHalf, Server, Transmit,
+    SendHalf, Server,
 };
 
 use crate::clock::is_nothing;
 use crate::error::Error;
-use crate::pump::{Counters, Otherwise, Reply};
 use crate::transport::Transport;
 
 /// What is sent goes through here, in order.
 #[derive(Debug)]
 pub(crate) struct Outbox<T, R, X: Extension> {
     pub(crate) transport: T,
-    half: SendHalf<R, X>,
-    /// Encoded, and written up to `written`.
-    bytes: Vec<u8>,
-    written: usize,
+    queue: SendQueue<R, X>,
     /// How long writing may make no progress.
     stall: Duration,
     /// Since when the transport takes nothing, if it does not.
     blocked_since: Option<Instant>,
     /// Something was written since the transport was last flushed.
     unflushed: bool,
-    /// Messages wait in `bytes`, and nothing else, until they are worth a write.
+    /// Messages wait in the queue, and nothing else, until they are worth a write.
     holding: bool,
     /// Writing failed once: the peer cannot be told anything any more.
     broken: Option<Broken>,
@@ -43,7 +38,6 @@ pub(crate) struct Outbox<T, R, X: Extension> {
     pub(crate) answer: When,
     /// A Close that the receiving side has still to be told of.
     pub(crate) told: Option<CloseSent>,
-    counters: Counters,
 }
 
 /// Why nothing can be written any more.
@@ -81,9 +75,7 @@ impl<T: Transport, R: Role, X: Extension> Outbox<T, R, X> {
     pub(crate) fn new(transport: T, half: SendHalf<R, X>, stall: Duration) -> Self {
         Self {
             transport,
-            half,
-            bytes: Vec::new(),
-            written: 0,
+            queue: SendQueue::new(half),
             stall,
             blocked_since: None,
             unflushed: false,
@@ -93,7 +85,6 @@ impl<T: Transport, R: Role, X: Extension> Outbox<T, R, X> {
             taken_before: 0,
             answer: When::Now,
             told: None,
-            counters: Counters::default(),
         }
     }
 
@@ -101,14 +92,11 @@ impl<T: Transport, R: Role, X: Extension> Outbox<T, R, X> {
         self.transport
     }
 
-    /// Takes over an obligation. A Pong is encoded at once, so that each Ping has
-    /// its own, unless the peer lets too many pile up; then the latest stands for
-    /// all (RFC 6455 section 5.5.3).
+    /// Takes over an obligation, unless nothing can be written any more.
     pub(crate) fn take(&mut self, obligation: Obligation) {
-        self.half.take(obligation);
         self.holding = false;
-        if obligation.is_pong() {
-            self.encode_owed();
+        if self.broken.is_none() {
+            self.queue.take(obligation);
         }
     }
 
@@ -121,36 +109,33 @@ impl<T: Transport, R: Role, X: Extension> Outbox<T, R, X> {
     ) -> Result<(), Error> {
         self.check_unbroken()?;
         let mut may_wait = when == When::Soon
-            && (self.holding || (self.backlog() == 0 && !self.unflushed))
-            && !self.half.is_owing();
+            && (self.holding || (self.queue.backlog() == 0 && !self.unflushed))
+            && !self.queue.half().is_owing();
         let len = message.len();
-        let compressed = compress == Compress::Auto && self.half.compresses(len);
+        let compressed = compress == Compress::Auto && self.queue.half().compresses(len);
         if len > COALESCED_MAX && !compressed {
-            // A head would continue the message, and end it.
-            if let Some(kind) = self.half.message_under_way() {
-                return Err(SendError::MessageUnderWay { kind }.into());
-            }
-            let mut head = self.half.head(message.kind(), Fin::Last, len as u64)?;
-            self.bytes.extend_from_slice(head.as_bytes());
-            if R::MASKS {
-                for piece in message.as_bytes().chunks(COALESCED_MAX) {
-                    let start = self.bytes.len();
-                    self.bytes.extend_from_slice(piece);
-                    head.mask(&mut self.bytes[start..]);
-                    self.write_all(&[])?;
-                }
-            } else {
-                self.write_all(message.as_bytes())?;
-            }
-            self.half.payload_written(len as u64)?;
+            self.send_long(message)?;
         } else {
-            self.half.append_with(message, compress, &mut self.bytes)?;
+            self.queue.send(message, compress)?;
         }
-        self.counters.messages_sent += 1;
-        self.counters.frames_sent += 1;
-        may_wait &= (1..COALESCED_MAX).contains(&self.backlog());
+        may_wait &= (1..COALESCED_MAX).contains(&self.queue.backlog());
         self.holding = may_wait;
         if may_wait { Ok(()) } else { self.flush() }
+    }
+
+    /// Writes a message from where it lies.
+    fn send_long(&mut self, message: Message<'_>) -> Result<(), Error> {
+        let len = message.len() as u64;
+        let mut head = self.queue.begin(message.kind(), len)?;
+        if R::MASKS {
+            for piece in message.as_bytes().chunks(COALESCED_MAX) {
+                self.queue.push_payload(&mut head, piece);
+                self.write_all(&[])?;
+            }
+        } else {
+            self.write_all(message.as_bytes())?;
+        }
+        Ok(self.queue.payload_written(len)?)
     }
 
     /// Encodes one fragment and writes it.
@@ -162,30 +147,21 @@ impl<T: Transport, R: Role, X: Extension> Outbox<T, R, X> {
         compress: Compress,
     ) -> Result<(), Error> {
         self.check_unbroken()?;
-        let room = self.half.send_len_max(payload.len());
-        self.encode(room, |half, out| half.send_fragment_with(kind, fin, payload, compress, out))?;
-        self.counters.frames_sent += 1;
-        self.counters.messages_sent += u64::from(fin == Fin::Last);
+        self.queue.send_fragment(kind, fin, payload, compress)?;
         self.flush()
     }
 
     /// Encodes a Ping and writes it.
     pub(crate) fn ping(&mut self, payload: &[u8]) -> Result<(), Error> {
-        self.send_control(|half, out| half.ping(payload, out))
+        self.check_unbroken()?;
+        self.queue.ping(payload)?;
+        self.flush()
     }
 
     /// Encodes a Pong and writes it.
     pub(crate) fn pong(&mut self, payload: &[u8]) -> Result<(), Error> {
-        self.send_control(|half, out| half.pong(payload, out))
-    }
-
-    fn send_control(
-        &mut self,
-        encode: impl FnOnce(&mut SendHalf<R, X>, &mut [u8]) -> Result<usize, SendError>,
-    ) -> Result<(), Error> {
         self.check_unbroken()?;
-        self.encode(CONTROL_FRAME_LEN_MAX, encode)?;
-        self.counters.frames_sent += 1;
+        self.queue.pong(payload)?;
         self.flush()
     }
 
@@ -196,25 +172,13 @@ impl<T: Transport, R: Role, X: Extension> Outbox<T, R, X> {
         reason: &str,
     ) -> Result<CloseSent, Error> {
         self.check_unbroken()?;
-        let mut told = None;
-        self.encode(CONTROL_FRAME_LEN_MAX, |half, out| {
-            let (len, sent) = half.close(code, reason, out)?;
-            told = Some(sent);
-            Ok(len)
-        })?;
-        self.counters.frames_sent += 1;
-        Ok(told.ok_or(SendError::Closed)?)
+        Ok(self.queue.close(code, reason)?)
     }
 
-    /// Answers the peer's Close. Refused if a Close was sent already, or the code is
-    /// not ours to send: then the engine's own answer stands, and without one the
-    /// Close is empty.
-    pub(crate) fn reply(&mut self, reply: &Reply) -> Option<CloseSent> {
-        let sent = self.close(reply.code, &reply.reason);
-        match reply.otherwise {
-            Otherwise::Engine => sent.ok(),
-            Otherwise::Empty => sent.or_else(|_| self.close(None, "")).ok(),
-        }
+    /// Answers the peer's Close, unless a Close was sent already or nothing can be.
+    pub(crate) fn reply(&mut self, reply: &CloseReply) -> Option<CloseSent> {
+        self.check_unbroken().ok()?;
+        self.queue.reply(reply)
     }
 
     /// Writes everything encoded and owed, for as long as there is progress.
@@ -230,15 +194,15 @@ impl<T: Transport, R: Role, X: Extension> Outbox<T, R, X> {
         self.holding = false;
         let mut start: Option<Instant> = None;
         loop {
-            self.encode_owed();
-            if self.backlog() == 0 && !self.unflushed {
+            self.queue.encode_owed();
+            if self.queue.backlog() == 0 && !self.unflushed {
                 return Ok(Flushed::All);
             }
             let over = start.is_some_and(|start| start.elapsed() >= SLICE);
             if over || self.write_once(&[])?.is_none() {
                 return Ok(Flushed::Blocked);
             }
-            if self.backlog() > 0 {
+            if self.queue.backlog() > 0 {
                 // Most are done with one write, which needs no clock.
                 start.get_or_insert_with(Instant::now);
             }
@@ -252,7 +216,7 @@ impl<T: Transport, R: Role, X: Extension> Outbox<T, R, X> {
 
     /// What was sent so far.
     pub(crate) fn counters(&self) -> Counters {
-        Counters { bytes_sent: self.taken.load(Ordering::Relaxed), ..self.counters }
+        Counters { bytes_sent: self.taken.load(Ordering::Relaxed), ..self.queue.counters() }
     }
 
     /// Whether the transport was given up since it took nothing.
@@ -287,41 +251,11 @@ impl<T: Transport, R: Role, X: Extension> Outbox<T, R, X> {
         self.broken.map_or(Ok(()), |broken| Err(broken.into()))
     }
 
-    fn backlog(&self) -> usize {
-        self.bytes.len() - self.written
-    }
-
-    /// Encodes with `encode` to the end of `bytes`, into at most `room` bytes.
-    fn encode(
-        &mut self,
-        room: usize,
-        encode: impl FnOnce(&mut SendHalf<R, X>, &mut [u8]) -> Result<usize, SendError>,
-    ) -> Result<(), SendError> {
-        let start = self.bytes.len();
-        self.bytes.resize(start + room, 0);
-        let encoded = encode(&mut self.half, &mut self.bytes[start..]);
-        self.bytes.truncate(start + *encoded.as_ref().unwrap_or(&0));
-        encoded.map(drop)
-    }
-
-    /// What is owed stays in the engine, where the latest Pong stands for all, as
-    /// long as too much is waiting or nothing can be written any more.
-    fn encode_owed(&mut self) {
-        let mut owed = [0; CONTROL_FRAME_LEN_MAX];
-        while self.backlog() < BACKLOG_MAX
-            && self.broken.is_none()
-            && let Transmit::Bytes(bytes) = self.half.poll_transmit(&mut owed)
-        {
-            self.counters.frames_sent += control_frames(bytes, R::MASKS);
-            self.bytes.extend_from_slice(bytes);
-        }
-    }
-
-    /// Writes `bytes` and then `payload`, which is not copied.
+    /// Writes what is unwritten and then `payload`, which is not copied.
     fn write_all(&mut self, mut payload: &[u8]) -> Result<(), Error> {
         self.check_unbroken()?;
         self.holding = false;
-        while self.backlog() > 0 || !payload.is_empty() || self.unflushed {
+        while self.queue.backlog() > 0 || !payload.is_empty() || self.unflushed {
             if let Some(of_payload) = self.write_once(payload)? {
                 payload = &payload[of_payload..];
             }
@@ -332,8 +266,8 @@ impl<T: Transport, R: Role, X: Extension> Outbox<T, R, X> {
     /// One write, or a flush if all is written: how much of `payload` it took, or
     /// `None` if it blocked. Fails when it has blocked for the whole stall deadline.
     fn write_once(&mut self, payload: &[u8]) -> Result<Option<usize>, Error> {
-        let backlog = self.backlog();
-        let waiting = &self.bytes[self.written..];
+        let waiting = self.queue.unwritten();
+        let backlog = waiting.len();
         let result = match (waiting, payload) {
             ([], []) => self.transport.flush().map(|()| self.unflushed = false).map(|()| 0),
             (waiting, []) => non_zero(self.transport.write(waiting)),
@@ -357,16 +291,7 @@ impl<T: Transport, R: Role, X: Extension> Outbox<T, R, X> {
         self.blocked_since = None;
         self.unflushed |= len > 0;
         self.taken.fetch_add(len as u64, Ordering::Relaxed);
-        self.written += len.min(backlog);
-        // Moved at most as often as written: the rest is no longer than what went.
-        if self.written >= self.bytes.len() / 2 {
-            self.bytes.drain(..self.written);
-            self.written = 0;
-        }
-        // What a large message took while it was compressed is not kept for the next.
-        if self.bytes.is_empty() && self.bytes.capacity() > KEPT_MAX {
-            self.bytes = Vec::new();
-        }
+        self.queue.wrote(len.min(backlog));
         Ok(Some(len.saturating_sub(backlog)))
     }
 }
@@ -378,10 +303,7 @@ impl<T: Transport, X: Extension> Outbox<T, Server, X> {
         prepared: &Prepared<S>,
     ) -> Result<(), Error> {
         self.check_unbroken()?;
-        let frame = self.half.send_prepared(prepared)?;
-        self.counters.messages_sent += 1;
-        self.counters.frames_sent += 1;
-        self.encode_owed();
+        let frame = self.queue.begin_prepared(prepared)?;
         self.write_all(frame)
     }
 }
@@ -416,26 +338,9 @@ fn non_zero(written: io::Result<usize>) -> io::Result<usize> {
     }
 }
 
-/// How many control frames these bytes are.
-fn control_frames(mut bytes: &[u8], masked: bool) -> u64 {
-    let mut count = 0;
-    while let [_, len, ..] = bytes {
-        let len = usize::from(len & 0x7f) + if masked { 6 } else { 2 };
-        bytes = bytes.get(len..).unwrap_or_default();
-        count += 1;
-    }
-    count
-}
-
 /// A message up to this length is copied behind its head, to be written with what
 /// else is waiting; a longer one of a server is written from where it lies.
 const COALESCED_MAX: usize = 16 * 1024;
-
-/// With more than this unwritten, Pongs are no longer encoded one by one.
-const BACKLOG_MAX: usize = 16 * 1024;
-
-/// A buffer that grew longer than this is given back when it is empty.
-const KEPT_MAX: usize = 64 * 1024;
 
 /// How long a single write may block before the thread looks around: for the stall
 /// deadline, and for what there is to read.

@@ -1,63 +1,20 @@
 //! The receiving side of a socket: reads, gives the engine its bytes and its time,
 //! and does what is to be done at the end.
 
-use std::fmt;
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use sansocket::adapter::{CloseReply, Closed, Counters};
 use sansocket::{
-    CloseCode, CloseSent, Config, Delivery, Extension, Failure, Inbox, InboxError, Obligation,
-    Ready, ReceiveHalf, Role, State, Tick, TransportStep,
+    CloseSent, Delivery, Extension, Failure, Inbox, InboxError, Obligation, Ready, ReceiveHalf,
+    Role, State, Tick, TransportStep,
 };
 
 use crate::clock::{Clock, Read, ReadTimeout};
-use crate::error::{Closed, Error, Names};
+use crate::error::Error;
 use crate::outbox::Flushed;
 use crate::transport::Transport;
-
-/// What went through a WebSocket so far.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counters {
-    /// Bytes read from the transport since the handshake.
-    pub bytes_received: u64,
-    /// Bytes written to it.
-    pub bytes_sent: u64,
-    /// Frames received, control frames included.
-    pub frames_received: u64,
-    /// Frames sent, control frames included.
-    pub frames_sent: u64,
-    /// Whole messages received.
-    pub messages_received: u64,
-    /// Whole messages sent.
-    pub messages_sent: u64,
-    /// The round trip of the last keep-alive Ping.
-    pub round_trip: Option<Duration>,
-}
-
-/// What the server said when it opened the connection.
-///
-/// Its `Debug` form names the fields and keeps their values, which may be secrets.
-#[derive(Clone, Default, PartialEq, Eq)]
-pub struct HandshakeResponse {
-    /// The subprotocol in use.
-    pub subprotocol: Option<String>,
-    /// The extensions agreed on, as the response says them.
-    pub extensions: Option<String>,
-    /// The header fields of the response, in their order; cookies are among them.
-    /// Empty for a server.
-    pub fields: Vec<(String, Vec<u8>)>,
-}
-
-impl fmt::Debug for HandshakeResponse {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("HandshakeResponse")
-            .field("subprotocol", &self.subprotocol)
-            .field("extensions", &self.extensions)
-            .field("fields", &Names(&self.fields))
-            .finish()
-    }
-}
 
 /// How the receiving side reaches the sending side and the transport: directly, or
 /// under a lock that another thread shares.
@@ -87,7 +44,7 @@ pub(crate) trait Link {
     fn is_blocked(&mut self) -> bool;
 
     /// Answers the peer's Close, in place of the engine if that would.
-    fn reply(&mut self, reply: Reply);
+    fn reply(&mut self, reply: CloseReply);
 
     /// Whether bytes were written, since the last call, while something owed waited.
     fn has_transmitted(&mut self) -> bool;
@@ -100,23 +57,6 @@ pub(crate) trait Link {
 
     /// Nothing more will be written. Fails if the peer cannot be told that.
     fn shutdown_write(&mut self) -> io::Result<()>;
-}
-
-/// What to answer to the peer's Close: its own code and reason.
-#[derive(Debug)]
-pub(crate) struct Reply {
-    pub(crate) code: Option<CloseCode>,
-    pub(crate) reason: String,
-    pub(crate) otherwise: Otherwise,
-}
-
-/// What stands if that cannot be sent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Otherwise {
-    /// The engine's own answer.
-    Engine,
-    /// A Close without a code: the engine was told to give no answers.
-    Empty,
 }
 
 /// The receiving side.
@@ -190,13 +130,7 @@ impl<R: Role, X: Extension> Pump<R, X> {
 
     /// What was counted here, and there.
     pub(crate) fn counters(&self, sending: &Counters) -> Counters {
-        Counters {
-            round_trip: self.half.round_trip(),
-            bytes_sent: sending.bytes_sent,
-            frames_sent: sending.frames_sent,
-            messages_sent: sending.messages_sent,
-            ..self.counters
-        }
+        Counters { round_trip: self.half.round_trip(), ..self.counters }.with_sending(sending)
     }
 
     /// Receives up to the next whole message, which the inbox then lends.
@@ -405,21 +339,13 @@ impl<R: Role, X: Extension> Pump<R, X> {
         }
     }
 
-    /// The echo of code and reason is kinder than the code alone.
     fn closed_by_peer(&mut self, link: &mut impl Link, inbox: &Inbox) -> Error {
         let frame = match inbox.delivery() {
             Some(Delivery::Close(frame)) => frame,
             _ => None,
         };
-        let reason = frame.map_or("", |frame| frame.reason).to_owned();
-        let otherwise = match self.half.state() {
-            State::CloseReceived => Otherwise::Empty,
-            _ => Otherwise::Engine,
-        };
-        let code = frame.map(|frame| frame.code);
-        link.reply(Reply { code, reason: reason.clone(), otherwise });
-        let mut closed = self.finish(link);
-        closed.reason = reason;
+        link.reply(CloseReply::to(frame, self.half.state()));
+        let closed = Closed::new(self.finish(link).closure(), frame);
         self.ended = Some(closed.clone());
         Error::Closed(closed)
     }
@@ -474,7 +400,7 @@ impl<R: Role, X: Extension> Pump<R, X> {
             let _ = link.shutdown_write();
         }
         let closure = self.half.receive_end(|_| {}); // or how it ended before
-        let closed = Closed { closure, reason: String::new() };
+        let closed = Closed::new(closure, None);
         self.ended.get_or_insert(closed).clone()
     }
 
@@ -505,61 +431,7 @@ impl<R: Role, X: Extension> Pump<R, X> {
 
 /// The error for a connection that ended like this.
 fn ended(closed: &Closed) -> Error {
-    match closed.cause() {
-        sansocket::Cause::Failed(failure) => Error::Failed(failure),
-        _ => Error::Closed(closed.clone()),
-    }
-}
-
-/// How a WebSocket is driven.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[must_use]
-pub struct Settings {
-    pub(crate) config: Config,
-    pub(crate) write_stall: Duration,
-    pub(crate) coalesce: Duration,
-}
-
-impl Settings {
-    /// The engine's defaults, 30 s for a write without progress, and a millisecond for answers
-    /// to be written together.
-    pub const fn new() -> Self {
-        Self {
-            config: Config::new(),
-            write_stall: Duration::from_secs(30),
-            coalesce: Duration::from_millis(1),
-        }
-    }
-
-    /// Limits, deadlines and switches of the engine. With
-    /// [`Replies::Manual`](sansocket::Replies::Manual) or `CloseOnly` Pings stay
-    /// unanswered: only messages are delivered here. The peer's Close is always
-    /// answered.
-    pub fn config(mut self, config: Config) -> Self {
-        self.config = config;
-        self
-    }
-
-    /// How long writing may make no progress before the connection is given up.
-    /// Default: 30 s; at least one millisecond.
-    pub fn write_stall(mut self, stall: Duration) -> Self {
-        self.write_stall = stall.max(Duration::from_millis(1));
-        self
-    }
-
-    /// How long after a read its messages may be received for their answers to wait for each
-    /// other, to be written together. Default: one millisecond; zero: each message is written at
-    /// once. How long an answer then waits is for the program: until its next call.
-    pub fn coalesce(mut self, time: Duration) -> Self {
-        self.coalesce = time;
-        self
-    }
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self::new()
-    }
+    closed.failure().map_or_else(|| Error::Closed(closed.clone()), Error::Failed)
 }
 
 static NEXT_TAG: AtomicU64 = AtomicU64::new(1);

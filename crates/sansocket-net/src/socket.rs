@@ -4,14 +4,15 @@ use std::io;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use sansocket::adapter::{CloseReply, Closed, Counters, HandshakeResponse, Settings};
 use sansocket::{
     CloseCode, CloseSent, Compress, Connection, Data, Delivery, Extension, Fin, Inbox, Kind,
     Message, NoExtension, Obligation, OwnedMessage, Prepared, Role, Server, State,
 };
 
-use crate::error::{Closed, Error};
+use crate::error::Error;
 use crate::outbox::{Flushed, Outbox, SLICE, When};
-use crate::pump::{Counters, HandshakeResponse, Link, Pump, Reply, Settings};
+use crate::pump::{Link, Pump};
 use crate::split::{self, Halves};
 use crate::transport::{SplitTransport, Transport};
 
@@ -62,11 +63,11 @@ impl<T: Transport, R: Role, X: Extension> WebSocket<T, R, X> {
         settings: &Settings,
         leftover: Vec<u8>,
     ) -> io::Result<Self> {
-        let stall = settings.write_stall;
+        let stall = settings.write_stall_time();
         transport.set_write_timeout(Some(stall.min(SLICE)))?;
         let (receiving, sending) = connection.into_split();
         let live = Live {
-            pump: Pump::new(receiving, leftover, settings.coalesce),
+            pump: Pump::new(receiving, leftover, settings.coalesce_time()),
             outbox: Outbox::new(transport, sending, stall),
         };
         Ok(Self { live: Some(live), response: HandshakeResponse::default() })
@@ -258,7 +259,7 @@ impl<T: Transport, R: Role, X: Extension> WebSocket<T, R, X> {
         let _ = self.live().outbox.try_flush();
         let closure = self.live().pump.half().abort(|_| {});
         self.live = None;
-        Closed { closure, reason: String::new() }
+        Closed::new(closure, None)
     }
 
     /// Where the connection is on its way from open to closed.
@@ -384,7 +385,7 @@ impl<T: Transport, R: Role, X: Extension> Link for Outbox<T, R, X> {
         Outbox::is_blocked(self)
     }
 
-    fn reply(&mut self, reply: Reply) {
+    fn reply(&mut self, reply: CloseReply) {
         self.told = Outbox::reply(self, &reply);
     }
 

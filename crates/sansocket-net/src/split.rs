@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::Duration;
 
+use sansocket::adapter::{CloseReply, Counters};
 use sansocket::{
     CloseCode, CloseSent, Compress, Data, Delivery, Extension, Fin, Inbox, Kind, Message,
     NoExtension, Obligation, Prepared, Role, Server, State,
@@ -19,7 +20,7 @@ use sansocket::{
 
 use crate::error::Error;
 use crate::outbox::{Flushed, Outbox, When};
-use crate::pump::{Counters, Link, Pump, Reply};
+use crate::pump::{Link, Pump};
 use crate::transport::SplitTransport;
 
 /// The half that receives, keeps the time and answers Pings.
@@ -58,7 +59,7 @@ struct Shared<T, R, X: Extension> {
 struct Slot {
     owed: Vec<Obligation>,
     /// The answer to the peer's Close, for after that.
-    reply: Option<Reply>,
+    reply: Option<CloseReply>,
     close_sent: Option<CloseSent>,
 }
 
@@ -330,7 +331,7 @@ impl Slot {
 
 impl<T: SplitTransport, R: Role, X: Extension> ReceiverSide<T, R, X> {
     /// Leaves in the slot what is owed, for whoever has the outbox next.
-    fn hand_in(&mut self, reply: Option<Reply>) {
+    fn hand_in(&mut self, reply: Option<CloseReply>) {
         let mut slot = self.shared.slot();
         slot.owed.append(&mut self.owed);
         slot.reply = reply.or(slot.reply.take());
@@ -393,7 +394,7 @@ impl<T: SplitTransport, R: Role, X: Extension> Link for ReceiverSide<T, R, X> {
         self.shared.try_outbox().is_none_or(|outbox| outbox.is_blocked())
     }
 
-    fn reply(&mut self, reply: Reply) {
+    fn reply(&mut self, reply: CloseReply) {
         self.flushed = false;
         self.hand_in(Some(reply));
     }

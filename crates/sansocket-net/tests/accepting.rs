@@ -11,7 +11,9 @@ use sansocket::handshake::{
     ReplyError,
 };
 use sansocket::{Inbox, Server};
-use sansocket_net::{AcceptError, AcceptOptions, Decision, WebSocket, accept, accept_with};
+use sansocket_net::{
+    AcceptError, AcceptOptions, Decision, Refused, WebSocket, accept, accept_with,
+};
 use support::{
     Exchange, Peer, REQUEST, owned, read_head, spawn, tcp_pair, words, write_until_dropped,
 };
@@ -50,7 +52,7 @@ fn a_decision_answers_with_status_fields_and_body() {
         assert!(answer.has_field("X-Why: a test") && answer.has_field("Connection: close"));
         assert!(answer.has_field("Content-Length: 12"));
         assert_eq!(answer.body, b"nothing here");
-        assert!(matches!(error, AcceptError::Answered(404)));
+        assert!(matches!(error, AcceptError::Refused(Refused::Answered(404))));
     }
 }
 
@@ -105,27 +107,33 @@ fn an_answer_that_cannot_be_given_is_a_500_and_a_typed_error() {
         error
     };
     let error = upgrade(|| Decision::accept().subprotocol(Some("chat")));
-    assert!(matches!(error, AcceptError::Accept(AcceptFault::SubprotocolNotOffered)));
+    assert!(matches!(
+        error,
+        AcceptError::Refused(Refused::Accept(AcceptFault::SubprotocolNotOffered))
+    ));
     let error = upgrade(|| Decision::accept().field("X", "a\r\nforged: yes"));
     let fault = AcceptFault::Field { index: 0, fault: FieldFault::Value };
-    assert!(matches!(error, AcceptError::Accept(found) if found == fault));
+    assert!(matches!(error, AcceptError::Refused(Refused::Accept(found)) if found == fault));
     let error = upgrade(|| Decision::accept().field("Sec-WebSocket-Accept", "forged"));
     let fault = AcceptFault::Field { index: 0, fault: FieldFault::Reserved };
-    assert!(matches!(error, AcceptError::Accept(found) if found == fault));
+    assert!(matches!(error, AcceptError::Refused(Refused::Accept(found)) if found == fault));
     let error = upgrade(|| Decision::reply(404, "").field("Content-Length", "forged"));
     let fault = ReplyError::Field { index: 0, fault: FieldFault::Reserved };
-    assert!(matches!(error, AcceptError::Reply(found) if found == fault));
+    assert!(matches!(error, AcceptError::Refused(Refused::Reply(found)) if found == fault));
     for status in [101, 200, 600] {
         let (answer, error) =
             answered(AcceptOptions::new(), REQUEST, move |_| Decision::reply(status, ""));
         assert_eq!(answer.status(), "500");
         assert!(
-            matches!(error, AcceptError::Reply(found) if found == ReplyError::Status { status })
+            matches!(error, AcceptError::Refused(Refused::Reply(found)) if found == ReplyError::Status { status })
         );
     }
     let (answer, error) = answered(AcceptOptions::new(), PLAIN, |_| Decision::reply(204, "forged"));
     assert_eq!(answer.status(), "500");
-    assert!(matches!(error, AcceptError::Reply(ReplyError::Body { status: 204 })));
+    assert!(matches!(
+        error,
+        AcceptError::Refused(Refused::Reply(ReplyError::Body { status: 204 }))
+    ));
 }
 
 // H14
@@ -137,7 +145,7 @@ fn a_plain_request_is_answered_with_426_unless_the_program_has_a_page() {
         assert!(answer.has_field("Upgrade: websocket"));
         assert!(answer.has_field("Sec-WebSocket-Version: 13"));
         assert!(
-            matches!(error, AcceptError::Rejected(rejection) if rejection.rule() == HandshakeRule::NotWebSocket)
+            matches!(error, AcceptError::Refused(Refused::Rejected(rejection)) if rejection.rule() == HandshakeRule::NotWebSocket)
         );
     }
     let page = "x".repeat(100_000);
@@ -146,7 +154,7 @@ fn a_plain_request_is_answered_with_426_unless_the_program_has_a_page() {
         answered(AcceptOptions::new(), PLAIN, move |_| Decision::reply(200, page));
     assert_eq!(answer.status(), "200");
     assert!(answer.body == expected.as_bytes());
-    assert!(matches!(error, AcceptError::Answered(200)));
+    assert!(matches!(error, AcceptError::Refused(Refused::Answered(200))));
 }
 
 /// The status for an `Origin` field, or none.
@@ -164,7 +172,7 @@ fn check_origin(options: &AcceptOptions, origin: Option<&str>, expected: &str) {
         theirs.read_to_string(&mut body).expect("a body");
         assert_eq!(body, "Forbidden.", "no detail");
         drop(theirs);
-        assert!(matches!(server.join(), Err(AcceptError::Rejected(_))));
+        assert!(matches!(server.join(), Err(AcceptError::Refused(Refused::Rejected(_)))));
     } else {
         server.join().expect("accepts");
     }
@@ -204,7 +212,7 @@ fn a_refusal_is_not_asked_for() {
     ] {
         let (answer, error) = answered(AcceptOptions::new(), request, |_| panic!("asked"));
         assert_eq!(answer.status(), status);
-        assert!(matches!(error, AcceptError::Rejected(_)));
+        assert!(matches!(error, AcceptError::Refused(Refused::Rejected(_))));
     }
 }
 
@@ -231,7 +239,7 @@ fn a_rejection_arrives_whole_though_the_peer_goes_on_writing() {
     let request = format!("GET / HTTP/1.1\r\nHost: a\r\nX: {}\r\n", "x".repeat(50_000));
     let (answer, error) = answered(AcceptOptions::new(), &request, |_| panic!("asked"));
     assert_eq!(answer.status(), "431");
-    assert!(matches!(error, AcceptError::Rejected(_)));
+    assert!(matches!(error, AcceptError::Refused(Refused::Rejected(_))));
 }
 
 #[test]
@@ -240,7 +248,7 @@ fn a_peer_that_writes_for_ever_after_its_rejection_is_dropped() {
     let server = spawn(move || accept(ours).err());
     theirs.write_all(b"POST / HTTP/1.1\r\n").expect("the server reads");
     write_until_dropped(&mut theirs);
-    assert!(matches!(server.join(), Some(AcceptError::Rejected(_))));
+    assert!(matches!(server.join(), Some(AcceptError::Refused(Refused::Rejected(_)))));
 }
 
 // H41: 6455-7.2.2-01
@@ -270,7 +278,7 @@ fn frames_behind_a_rejected_request_are_never_looked_at() {
     peer.stream.read_to_string(&mut answer).expect("the answer");
     assert!(answer.starts_with("HTTP/1.1 400 ") && !answer.contains("sneaked"));
     drop(peer);
-    assert!(matches!(server.join(), Some(AcceptError::Rejected(_))));
+    assert!(matches!(server.join(), Some(AcceptError::Refused(Refused::Rejected(_)))));
 }
 
 #[test]

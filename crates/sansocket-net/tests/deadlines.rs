@@ -13,8 +13,8 @@ use sansocket::{
     Cause, CloseCode, Config, Inbox, KeepAlive, Message, OwnedMessage, Role, Rule, Server,
 };
 use sansocket_net::{
-    AcceptError, AcceptOptions, ConnectError, ConnectOptions, Decision, Error, Settings, Transport,
-    WebSocket, accept_with, connect_with,
+    AcceptError, AcceptOptions, ConnectError, ConnectOptions, Decision, Error, Refused, Settings,
+    Transport, WebSocket, accept_with, connect_with,
 };
 use support::{
     End, Exchange, Listener, Peer, Scripted, Step, TestClient, busy_until_past, closed, frame,
@@ -48,7 +48,7 @@ fn a_slow_request_is_answered_with_408() {
     drop(theirs);
     let error = server.join();
     assert!(
-        matches!(error, AcceptError::Rejected(rejection) if rejection.rule() == HandshakeRule::Timeout)
+        matches!(error, AcceptError::Refused(Refused::Rejected(rejection)) if rejection.rule() == HandshakeRule::Timeout)
     );
 }
 
@@ -65,7 +65,7 @@ fn a_request_in_small_steps_is_answered_with_408() {
     let options = AcceptOptions::new().limits(HandshakeLimits::new().deadline(SOON));
     let written = transport.clone();
     let error = spawn(move || accept_with(transport, &options, |_| Decision::by_default()).err());
-    assert!(matches!(error.join(), Some(AcceptError::Rejected(_))));
+    assert!(matches!(error.join(), Some(AcceptError::Refused(Refused::Rejected(_)))));
     assert!(written.written().starts_with(b"HTTP/1.1 408 "));
     assert!(written.is_ended());
 }

@@ -90,6 +90,8 @@ extern crate alloc;
 #[cfg(feature = "std")]
 extern crate std;
 
+#[cfg(feature = "alloc")]
+pub mod adapter;
 mod close_code;
 mod config;
 mod connection;

@@ -1,0 +1,36 @@
+//! What every adapter needs, and no runtime knows: the options of clients and
+//! servers, what a handshake and a connection came to, and the bytes on their way
+//! out.
+//!
+//! None of it does I/O. An adapter reads, writes and waits; what it shall say and what
+//! it has heard is here, so that all of them behave alike. `sansocket-net` and
+//! `sansocket-tokio` are made of it.
+
+mod accept;
+mod connect;
+mod outcome;
+mod send_queue;
+mod settings;
+
+pub use accept::{AcceptOptions, Answered, Decision, Opened, Refused, ServerExtension};
+pub use connect::{ClientExtension, ConnectOptions, NotFollowed, Redirects};
+pub use outcome::{Closed, Counters, HandshakeResponse, Rejected};
+pub use send_queue::{CloseReply, SendQueue};
+pub use settings::Settings;
+
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
+
+/// Header fields by their names alone, for logs.
+struct Names<'a, V>(&'a [(String, V)]);
+
+impl<V> fmt::Debug for Names<'_, V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.0.iter().map(|(name, _)| name)).finish()
+    }
+}
+
+fn borrowed(fields: &[(String, String)]) -> Vec<(&str, &str)> {
+    fields.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect()
+}
