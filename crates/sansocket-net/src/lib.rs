@@ -65,10 +65,10 @@ mod split;
 mod transport;
 
 pub use client::{connect, connect_over, connect_with};
-pub use error::{AcceptError, ConnectError, Error};
+pub use error::ConnectError;
 pub use sansocket::adapter::{
-    AcceptOptions, Closed, ConnectOptions, Counters, Decision, HandshakeResponse, Redirects,
-    Refused, Rejected, Settings,
+    AcceptError, AcceptOptions, Closed, ConnectOptions, Counters, Decision, Error,
+    HandshakeResponse, Redirects, Refused, Rejected, Settings,
 };
 pub use server::{accept, accept_with};
 pub use socket::{Messages, WebSocket};

@@ -5,14 +5,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use sansocket::adapter::{CloseReply, Counters, SendQueue};
+use sansocket::adapter::{CloseReply, Counters, Error, SendQueue};
 use sansocket::{
     CloseCode, CloseSent, Compress, Extension, Fin, Kind, Message, Obligation, Prepared, Role,
     SendHalf, Server,
 };
 
 use crate::clock::is_nothing;
-use crate::error::Error;
 use crate::transport::Transport;
 
 /// What is sent goes through here, in order.

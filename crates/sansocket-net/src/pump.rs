@@ -2,17 +2,15 @@
 //! and does what is to be done at the end.
 
 use std::io;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use sansocket::adapter::{CloseReply, Closed, Counters};
+use sansocket::adapter::{CloseReply, Closed, Counters, Error, InboxTag};
 use sansocket::{
     CloseSent, Delivery, Extension, Failure, Inbox, InboxError, Obligation, Ready, ReceiveHalf,
     Role, State, Tick, TransportStep,
 };
 
 use crate::clock::{Clock, Read, ReadTimeout};
-use crate::error::Error;
 use crate::outbox::Flushed;
 use crate::transport::Transport;
 
@@ -74,10 +72,7 @@ pub(crate) struct Pump<R, X: Extension> {
     /// Bytes that came with the handshake.
     leftover: Vec<u8>,
     /// This connection's mark on its inbox.
-    tag: u64,
-    /// Something of this connection is in its inbox: unread bytes, or the beginning
-    /// of a message.
-    holding: bool,
+    tag: InboxTag,
     /// How long the answers to the messages of one read may wait for each other.
     coalesce: Duration,
     /// The message delivered last was not the last of its read.
@@ -96,9 +91,7 @@ impl<R: Role, X: Extension> Pump<R, X> {
             full_reads: 0,
             timeout: ReadTimeout::new(None),
             leftover,
-            // No two connections of a process have the same.
-            tag: NEXT_TAG.fetch_add(1, Ordering::Relaxed),
-            holding: false,
+            tag: InboxTag::new(),
             coalesce,
             in_batch: false,
             counters: Counters::default(),
@@ -172,22 +165,13 @@ impl<R: Role, X: Extension> Pump<R, X> {
             // Nothing of what is left will be looked at.
             inbox.discard();
         }
-        self.holding = !inbox.is_idle();
+        self.tag.leave(inbox);
         result
     }
 
     /// Makes `inbox` this connection's, if it may be.
     pub(crate) fn enter(&mut self, inbox: &mut Inbox) -> Result<(), Error> {
-        if inbox.tag() == self.tag {
-            return Ok(());
-        }
-        if self.holding || !inbox.is_idle() {
-            return Err(Error::ForeignInbox);
-        }
-        // A new one, since the inbox before still has the old.
-        self.tag = NEXT_TAG.fetch_add(1, Ordering::Relaxed);
-        inbox.set_tag(self.tag);
-        Ok(())
+        if self.tag.enter(inbox) { Ok(()) } else { Err(Error::ForeignInbox) }
     }
 
     fn pump<L: Link>(
@@ -433,8 +417,6 @@ impl<R: Role, X: Extension> Pump<R, X> {
 fn ended(closed: &Closed) -> Error {
     closed.failure().map_or_else(|| Error::Closed(closed.clone()), Error::Failed)
 }
-
-static NEXT_TAG: AtomicU64 = AtomicU64::new(1);
 
 /// How long to wait for something to read while there is something to write.
 const RETRY: Duration = Duration::from_millis(20);

@@ -4,13 +4,12 @@ use std::io;
 use std::time::Duration;
 
 use sansocket::Server;
-use sansocket::adapter::{AcceptOptions, Decision, Opened, ServerExtension};
+use sansocket::adapter::{AcceptError, AcceptOptions, Decision, Opened, ServerExtension};
 use sansocket::handshake::{
     HandshakeConfig, Incoming, Rejection, ServerExtensions, ServerHandshake,
 };
 
 use crate::clock::{Clock, Read, ReadTimeout};
-use crate::error::AcceptError;
 use crate::outbox::write_all;
 use crate::socket::WebSocket;
 use crate::transport::Transport;

@@ -4,13 +4,12 @@ use std::io;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use sansocket::adapter::{CloseReply, Closed, Counters, HandshakeResponse, Settings};
+use sansocket::adapter::{CloseReply, Closed, Counters, Error, HandshakeResponse, Settings};
 use sansocket::{
     CloseCode, CloseSent, Compress, Connection, Data, Delivery, Extension, Fin, Inbox, Kind,
     Message, NoExtension, Obligation, OwnedMessage, Prepared, Role, Server, State,
 };
 
-use crate::error::Error;
 use crate::outbox::{Flushed, Outbox, SLICE, When};
 use crate::pump::{Link, Pump};
 use crate::split::{self, Halves};

@@ -12,13 +12,12 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::Duration;
 
-use sansocket::adapter::{CloseReply, Counters};
+use sansocket::adapter::{CloseReply, Counters, Error};
 use sansocket::{
     CloseCode, CloseSent, Compress, Data, Delivery, Extension, Fin, Inbox, Kind, Message,
     NoExtension, Obligation, Prepared, Role, Server, State,
 };
 
-use crate::error::Error;
 use crate::outbox::{Flushed, Outbox, When};
 use crate::pump::{Link, Pump};
 use crate::transport::SplitTransport;

@@ -90,7 +90,7 @@ extern crate alloc;
 #[cfg(feature = "std")]
 extern crate std;
 
-#[cfg(feature = "alloc")]
+#[cfg(feature = "std")]
 pub mod adapter;
 mod close_code;
 mod config;

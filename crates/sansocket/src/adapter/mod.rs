@@ -8,12 +8,16 @@
 
 mod accept;
 mod connect;
+mod error;
+mod inbox_tag;
 mod outcome;
 mod send_queue;
 mod settings;
 
 pub use accept::{AcceptOptions, Answered, Decision, Opened, Refused, ServerExtension};
 pub use connect::{ClientExtension, ConnectOptions, NotFollowed, Redirects};
+pub use error::{AcceptError, Error};
+pub use inbox_tag::InboxTag;
 pub use outcome::{Closed, Counters, HandshakeResponse, Rejected};
 pub use send_queue::{CloseReply, SendQueue};
 pub use settings::Settings;
