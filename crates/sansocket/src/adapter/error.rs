@@ -28,6 +28,8 @@ pub enum Error {
     /// A message was begun in pieces, and must be finished in pieces. Nothing was
     /// lost.
     PiecesUnderWay,
+    /// The queue has no room for the message, and the call does not wait.
+    QueueFull,
     /// Writing made no progress for the whole write-stall deadline. Later calls say
     /// how the connection ended.
     WriteStalled,
@@ -46,6 +48,7 @@ impl fmt::Display for Error {
             Self::PiecesUnderWay => {
                 f.write_str("a message that was begun in pieces is not finished")
             }
+            Self::QueueFull => f.write_str("the queue of bytes to send is full"),
             Self::WriteStalled => f.write_str("the peer stopped reading"),
             Self::Io(error) => error.fmt(f),
         }
@@ -59,9 +62,11 @@ impl core::error::Error for Error {
             Self::Send(error) => Some(error),
             Self::Assembly(error) => Some(error),
             Self::Io(error) => Some(error),
-            Self::Closed(_) | Self::ForeignInbox | Self::PiecesUnderWay | Self::WriteStalled => {
-                None
-            }
+            Self::Closed(_)
+            | Self::ForeignInbox
+            | Self::PiecesUnderWay
+            | Self::QueueFull
+            | Self::WriteStalled => None,
         }
     }
 }

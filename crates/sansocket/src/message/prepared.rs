@@ -98,6 +98,11 @@ fn encode(header: &FrameHeader, payload: &[u8]) -> Vec<u8> {
 }
 
 impl<S: AsRef<[u8]>> Prepared<S> {
+    /// The length of the frame in bytes, as it is for a connection that does not compress.
+    pub fn frame_len(&self) -> usize {
+        self.frame.as_ref().len()
+    }
+
     /// The frame for a connection that `takes` one compressed in so many bits of a
     /// window, or does not.
     pub(crate) fn frame_for(&self, takes: impl FnOnce(u8) -> bool) -> &[u8] {

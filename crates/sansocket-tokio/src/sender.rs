@@ -1,0 +1,266 @@
+//! The half that sends, from any number of tasks.
+
+use std::pin::pin;
+use std::sync::Arc;
+
+use sansocket::adapter::Error;
+use sansocket::{
+    CloseCode, Compress, Extension, Fin, Kind, Message, NoExtension, Prepared, Role, Server,
+};
+
+use crate::sending::{Flushed, Sending, Shared, Transport};
+
+/// The half that sends. It can be cloned and used from any number of tasks; what they
+/// send does not interleave.
+///
+/// What is sent waits in one queue, bounded in bytes
+/// ([`Settings::queue_len_max`](sansocket::adapter::Settings::queue_len_max)), and is written by
+/// whoever comes next: the senders themselves, or the task that receives.
+///
+/// No call loses part of a message when its future is dropped: the message is in the queue, or
+/// it is not.
+#[derive(Debug)]
+pub struct Sender<S: Transport, R: Role, X: Extension = NoExtension> {
+    shared: Arc<Shared<S, R, X>>,
+}
+
+impl<S: Transport, R: Role, X: Extension> Sender<S, R, X> {
+    pub(crate) fn new(shared: Arc<Shared<S, R, X>>) -> Self {
+        Self { shared }
+    }
+
+    pub(crate) fn shared(&self) -> &Shared<S, R, X> {
+        &self.shared
+    }
+
+    /// Sends a message, and returns when the transport has taken it, and everything before it.
+    ///
+    /// If the future is dropped, the message was sent whole or not at all.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Send`] if it may not be sent now; [`Error::Io`] if the transport
+    /// fails: what the peer said before can still be received then;
+    /// [`Error::WriteStalled`]: the connection is given up.
+    pub async fn send<'m>(&self, message: impl Into<Message<'m>>) -> Result<(), Error> {
+        self.send_with(message, Compress::Auto).await
+    }
+
+    /// [`send`](Self::send), or as it is: [`Compress::Never`] is for messages with
+    /// secrets.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send).
+    pub async fn send_with<'m>(
+        &self,
+        message: impl Into<Message<'m>>,
+        compress: Compress,
+    ) -> Result<(), Error> {
+        let message = message.into();
+        self.feed_with(message, compress).await?;
+        self.flush().await
+    }
+
+    /// Puts a message into the queue, and returns when it is there. Messages that are fed one
+    /// after the other are written together: when 16 KiB are waiting, when the receiving task
+    /// waits for more, or with [`flush`](Self::flush).
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send).
+    pub async fn feed<'m>(&self, message: impl Into<Message<'m>>) -> Result<(), Error> {
+        self.feed_with(message, Compress::Auto).await
+    }
+
+    /// [`feed`](Self::feed), or as it is.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send).
+    pub async fn feed_with<'m>(
+        &self,
+        message: impl Into<Message<'m>>,
+        compress: Compress,
+    ) -> Result<(), Error> {
+        let message = message.into();
+        self.when_room(message.len(), |sending| sending.enqueue(message, compress)).await
+    }
+
+    /// Puts a message into the queue if there is room, without waiting: what a server does that
+    /// would rather drop a message than wait for a slow peer.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::QueueFull`] if there is none; else as [`send`](Self::send).
+    pub fn try_send<'m>(&self, message: impl Into<Message<'m>>) -> Result<(), Error> {
+        let message = message.into();
+        self.try_when_room(message.len(), |sending| sending.enqueue(message, Compress::Auto))?
+            .ok_or(Error::QueueFull)
+    }
+
+    /// How many bytes are waiting to be written.
+    pub fn queue_len(&self) -> usize {
+        self.shared.lock().queue.backlog()
+    }
+
+    /// Writes everything that waits.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`] or [`Error::WriteStalled`] if the transport fails.
+    pub async fn flush(&self) -> Result<(), Error> {
+        self.until(|sending| Ok((sending.flush()? == Flushed::All).then_some(()))).await
+    }
+
+    /// Sends one fragment of a message; the one with [`Fin::Last`] ends it. Other senders must
+    /// wait for that: their messages are refused meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send).
+    pub async fn send_fragment(&self, kind: Kind, fin: Fin, payload: &[u8]) -> Result<(), Error> {
+        self.send_fragment_with(kind, fin, payload, Compress::Auto).await
+    }
+
+    /// [`send_fragment`](Self::send_fragment), or as it is, which the first fragment
+    /// decides for all of the message.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send).
+    pub async fn send_fragment_with(
+        &self,
+        kind: Kind,
+        fin: Fin,
+        payload: &[u8],
+        compress: Compress,
+    ) -> Result<(), Error> {
+        self.when_room(payload.len(), |sending| {
+            Ok(sending.queue.send_fragment(kind, fin, payload, compress)?)
+        })
+        .await?;
+        self.flush().await
+    }
+
+    /// Sends a Ping of at most 125 bytes. Keep-alive needs no call.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send).
+    pub async fn ping(&self, payload: &[u8]) -> Result<(), Error> {
+        self.when_room(payload.len(), |sending| Ok(sending.queue.ping(payload)?)).await?;
+        self.flush().await
+    }
+
+    /// Sends a Pong that nobody asked for, of at most 125 bytes.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send).
+    pub async fn pong(&self, payload: &[u8]) -> Result<(), Error> {
+        self.when_room(payload.len(), |sending| Ok(sending.queue.pong(payload)?)).await?;
+        self.flush().await
+    }
+
+    /// Sends a Close. The receiver reports the end when the peer's Close comes, or
+    /// its deadline passes.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Send`] for a code that this role may not send, a reason of more
+    /// than 123 bytes, or a connection that is closing already; else as
+    /// [`flush`](Self::flush).
+    pub async fn close(&self, code: CloseCode, reason: &str) -> Result<(), Error> {
+        self.begin_close(code, reason)?;
+        self.flush().await
+    }
+
+    /// Puts a Close into the queue.
+    pub(crate) fn begin_close(&self, code: CloseCode, reason: &str) -> Result<(), Error> {
+        self.shared.lock().close(code, reason)?;
+        self.shared.waiting.wake_receiver();
+        Ok(())
+    }
+
+    /// Puts something of about `len` bytes into the queue when there is room.
+    async fn when_room(
+        &self,
+        len: usize,
+        enqueue: impl FnOnce(&mut Sending<S, R, X>) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let mut enqueue = Some(enqueue);
+        self.until(|sending| match enqueue.take_if(|_| sending.makes_room(len)) {
+            Some(enqueue) => enqueue(sending).map(Some),
+            None => sending.check_unbroken().map(|()| None),
+        })
+        .await?;
+        self.shared.waiting.wake_receiver();
+        Ok(())
+    }
+
+    fn try_when_room(
+        &self,
+        len: usize,
+        enqueue: impl FnOnce(&mut Sending<S, R, X>) -> Result<(), Error>,
+    ) -> Result<Option<()>, Error> {
+        let mut sending = self.shared.lock();
+        sending.check_unbroken()?;
+        if !sending.makes_room(len) {
+            return Ok(None);
+        }
+        enqueue(&mut sending)?;
+        drop(sending);
+        self.shared.waiting.wake_receiver();
+        Ok(Some(()))
+    }
+
+    /// Tries until it is done, whenever the transport has taken something.
+    async fn until(
+        &self,
+        mut attempt: impl FnMut(&mut Sending<S, R, X>) -> Result<Option<()>, Error>,
+    ) -> Result<(), Error> {
+        loop {
+            let mut taken = pin!(self.shared.waiting.senders.notified());
+            // From here on nothing is missed.
+            taken.as_mut().enable();
+            if attempt(&mut self.shared.lock())?.is_some() {
+                return Ok(());
+            }
+            taken.await;
+        }
+    }
+}
+
+impl<S: Transport, X: Extension> Sender<S, Server, X> {
+    /// Sends a message that was encoded before, once for many connections.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send).
+    pub async fn send_prepared<P: AsRef<[u8]>>(&self, prepared: &Prepared<P>) -> Result<(), Error> {
+        self.when_room(prepared.frame_len(), |sending| {
+            Ok(sending.queue.send_prepared(prepared)?)
+        })
+        .await?;
+        self.flush().await
+    }
+
+    /// [`try_send`](Self::try_send) for a message that was encoded before.
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn try_send_prepared<P: AsRef<[u8]>>(&self, prepared: &Prepared<P>) -> Result<(), Error> {
+        self.try_when_room(prepared.frame_len(), |sending| {
+            Ok(sending.queue.send_prepared(prepared)?)
+        })?
+        .ok_or(Error::QueueFull)
+    }
+}
+
+impl<S: Transport, R: Role, X: Extension> Clone for Sender<S, R, X> {
+    fn clone(&self) -> Self {
+        Self { shared: self.shared.clone() }
+    }
+}
