@@ -13,9 +13,9 @@ use crate::extension::NoExtension;
 #[cfg(feature = "deflate")]
 use crate::extension::deflate::ServerDeflatePolicy;
 use crate::handshake::{
-    Accept, AcceptError, AgreedExtensions, CheckedReply, HandshakeConfig, HandshakeLimits,
-    Incoming, MissingOrigin, NullOrigin, OriginPolicy, PlainRequest, Rejection, Reply, ReplyError,
-    Request, ServerExtensions,
+    Accept, AcceptError, Accepted, AgreedExtensions, CheckedReply, HandshakeConfig,
+    HandshakeLimits, Incoming, MissingOrigin, NullOrigin, Opening, OriginPolicy, OutputTooSmall,
+    PlainRequest, Rejection, Reply, ReplyError, Request, ServerExtensions,
 };
 use crate::role::Server;
 
@@ -161,51 +161,151 @@ impl<P: ServerExtensions> AcceptOptions<P> {
             _ => decide(&incoming),
         };
         match incoming {
-            Incoming::Upgrade(request) => Some(self.answer_upgrade(&request, decision)),
-            Incoming::Plain(request) => Some(answer_plain(&request, decision)),
+            Incoming::Upgrade(request) => Some(self.answer_upgrade(&request, &decision)),
+            Incoming::Plain(request) => Some(answer_plain(&request, &decision)),
             Incoming::Incomplete => None,
         }
     }
 
-    fn answer_upgrade(&self, request: &Request<'_>, decision: Decision) -> Answered<Opened<P>> {
+    /// The same in parts, for a request that an HTTP library has read and will answer: an
+    /// upgrade ([`Incoming::from_parts`](crate::handshake::Incoming::from_parts)) or an
+    /// [`extended_connect`](crate::handshake::extended_connect).
+    ///
+    /// ```
+    /// use sansocket::adapter::{AcceptOptions, Decision};
+    /// use sansocket::handshake::{PseudoFields, extended_connect};
+    ///
+    /// let options = AcceptOptions::new();
+    /// let pseudo = PseudoFields {
+    ///     method: "CONNECT",
+    ///     protocol: Some("websocket"),
+    ///     scheme: Some("https"),
+    ///     authority: Some("server.example.com"),
+    ///     path: Some("/chat"),
+    /// };
+    /// let fields = [("sec-websocket-version", &b"13"[..])];
+    /// let origins = options.origins();
+    /// let request = extended_connect(&pseudo, fields, &options.config(&origins))?;
+    /// let (answer, opened) = options.answer_request(&request, &Decision::accept());
+    /// assert_eq!((answer.status, answer.fields.len()), (200, 0));
+    /// assert!(opened.is_ok());
+    /// # Ok::<(), sansocket::handshake::Rejection>(())
+    /// ```
+    pub fn answer_request<O: Opening>(
+        &self,
+        request: &Request<'_, O>,
+        decision: &Decision,
+    ) -> (HttpAnswer, Result<Opened<P>, Refused>) {
         let fields = borrowed(&decision.fields);
+        match self.judge(request, decision, &fields) {
+            Judged::Accepted(accepted) => {
+                let status = accepted.status();
+                let fields = owned(accepted.fields());
+                let opened = self.opened(&accepted, request.head_len());
+                (HttpAnswer { status, fields, body: Vec::new() }, Ok(opened))
+            }
+            Judged::Replied(reply) => {
+                let (status, body) = (reply.status(), reply.body().into());
+                let fields = owned(fields.iter().copied());
+                (HttpAnswer { status, fields, body }, Err(Refused::Answered(status)))
+            }
+            Judged::Faulty(fault) => {
+                (HttpAnswer { status: 500, fields: Vec::new(), body: Vec::new() }, Err(fault))
+            }
+        }
+    }
+
+    /// What the program decided, if that can be said.
+    fn judge<'a, O: Opening>(
+        &self,
+        request: &Request<'_, O>,
+        decision: &'a Decision,
+        fields: &'a [(&'a str, &'a str)],
+    ) -> Judged<'a, O, P::Agreed> {
         let subprotocol = match &decision.answer {
             Answer::Accept { subprotocol } => subprotocol.as_deref(),
             Answer::Default => None,
             Answer::Reply { status, body } => {
-                return answer(request.refuse(&Reply::new(*status).fields(&fields).body(body)));
+                let reply = request.refuse(&Reply::new(*status).fields(fields).body(body));
+                return reply.map_or_else(|e| Judged::Faulty(Refused::Reply(e)), Judged::Replied);
             }
         };
-        let accepted = match request.accept(&self.accept(subprotocol, &fields)) {
-            Ok(accepted) => accepted,
-            Err(error) => return (INTERNAL_SERVER_ERROR.into(), Err(Refused::Accept(error))),
-        };
-        let mut response = vec![0; accepted.response_len()];
-        let len = accepted.write(&mut response).unwrap_or(0); // measured just now
-        response.truncate(len);
-        let agreed = HandshakeResponse::from_agreed(subprotocol, &accepted.extensions());
-        let connection = Connection::new(accepted.negotiated(), Server, self.settings.engine());
-        let head_len = request.head_len();
-        (response, Ok(Opened { connection, response: agreed, head_len }))
+        let mut accept = Accept::new().extensions(self.extensions).fields(fields);
+        if let Some(subprotocol) = subprotocol {
+            accept = accept.subprotocol(subprotocol);
+        }
+        let accepted = request.accept(&accept);
+        accepted.map_or_else(|e| Judged::Faulty(Refused::Accept(e)), Judged::Accepted)
     }
 
-    fn accept<'a>(
+    fn opened<O: Opening>(
         &self,
-        subprotocol: Option<&'a str>,
-        fields: &'a [(&'a str, &'a str)],
-    ) -> Accept<'a, P> {
-        let accept = Accept::new().extensions(self.extensions).fields(fields);
-        match subprotocol {
-            Some(subprotocol) => accept.subprotocol(subprotocol),
-            None => accept,
+        accepted: &Accepted<'_, O, P::Agreed>,
+        head_len: usize,
+    ) -> Opened<P> {
+        Opened {
+            connection: Connection::new(accepted.negotiated(), Server, self.settings.engine()),
+            response: HandshakeResponse::from_agreed(
+                accepted.subprotocol(),
+                &accepted.extensions(),
+            ),
+            head_len,
         }
     }
+
+    fn answer_upgrade(&self, request: &Request<'_>, decision: &Decision) -> Answered<Opened<P>> {
+        let fields = borrowed(&decision.fields);
+        match self.judge(request, decision, &fields) {
+            Judged::Accepted(accepted) => {
+                let opened = self.opened(&accepted, request.head_len());
+                (written(accepted.response_len(), |out| accepted.write(out)), Ok(opened))
+            }
+            Judged::Replied(reply) => replied(&reply),
+            Judged::Faulty(fault) => (INTERNAL_SERVER_ERROR.into(), Err(fault)),
+        }
+    }
+}
+
+/// What became of a decision.
+enum Judged<'a, O, A: AgreedExtensions> {
+    Accepted(Accepted<'a, O, A>),
+    /// The program answers by itself.
+    Replied(CheckedReply<'a>),
+    /// The program's answer cannot be given. The client has no fault in it.
+    Faulty(Refused),
 }
 
 impl Default for AcceptOptions {
     fn default() -> Self {
         Self::new()
     }
+}
+
+/// An answer in the parts that an HTTP library sends; that adds how long the body is. The names
+/// of fields are for HTTP/1.1, and HTTP/2 wants them in lower case.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HttpAnswer {
+    /// The status.
+    pub status: u16,
+    /// The header fields.
+    pub fields: Vec<(String, String)>,
+    /// The body.
+    pub body: Vec<u8>,
+}
+
+impl HttpAnswer {
+    /// The answer to a request that breaks a rule.
+    pub fn reject(rejection: &Rejection) -> Self {
+        Self {
+            status: rejection.status(),
+            fields: owned(rejection.fields().iter().copied()),
+            body: rejection.body().into(),
+        }
+    }
+}
+
+fn owned<'f>(fields: impl Iterator<Item = (&'f str, &'f str)>) -> Vec<(String, String)> {
+    fields.map(|(name, value)| (name.into(), value.into())).collect()
 }
 
 /// What to write to a client, and what that opens, or why nothing.
@@ -304,35 +404,37 @@ impl Decision {
     }
 }
 
-fn answer_plain<T>(request: &PlainRequest<'_>, decision: Decision) -> Answered<T> {
+fn answer_plain<T>(request: &PlainRequest<'_>, decision: &Decision) -> Answered<T> {
     let fields = borrowed(&decision.fields);
     match &decision.answer {
-        Answer::Reply { status, body } => {
-            answer(request.answer(&Reply::new(*status).fields(&fields).body(body)))
-        }
         Answer::Accept { .. } | Answer::Default => reject(request.rejection()),
+        Answer::Reply { status, body } => {
+            match request.answer(&Reply::new(*status).fields(&fields).body(body)) {
+                Ok(reply) => replied(&reply),
+                Err(error) => (INTERNAL_SERVER_ERROR.into(), Err(Refused::Reply(error))),
+            }
+        }
     }
 }
 
 /// The program's own answer.
-fn answer<T>(reply: Result<CheckedReply<'_>, ReplyError>) -> Answered<T> {
-    let reply = match reply {
-        Ok(reply) => reply,
-        // The client has no fault in it.
-        Err(error) => return (INTERNAL_SERVER_ERROR.into(), Err(Refused::Reply(error))),
-    };
-    let mut out = vec![0; reply.response_len()];
-    let len = reply.write(&mut out).unwrap_or(0); // measured just now
-    out.truncate(len);
-    (out, Err(Refused::Answered(reply.status())))
+fn replied<T>(reply: &CheckedReply<'_>) -> Answered<T> {
+    let answer = written(reply.response_len(), |out| reply.write(out));
+    (answer, Err(Refused::Answered(reply.status())))
 }
 
 /// The answer to a request that breaks a rule.
 fn reject<T>(rejection: Rejection) -> Answered<T> {
-    let mut out = vec![0; rejection.response_len()];
-    let len = rejection.write(&mut out).unwrap_or(0); // measured just now
+    let answer = written(rejection.response_len(), |out| rejection.write(out));
+    (answer, Err(Refused::Rejected(rejection)))
+}
+
+/// What `write` writes, which is `len` bytes.
+fn written(len: usize, write: impl FnOnce(&mut [u8]) -> Result<usize, OutputTooSmall>) -> Vec<u8> {
+    let mut out = vec![0; len];
+    let len = write(&mut out).unwrap_or(0); // it was measured
     out.truncate(len);
-    (out, Err(Refused::Rejected(rejection)))
+    out
 }
 
 /// For a program that gives an answer which cannot be given.

@@ -14,7 +14,7 @@ mod outcome;
 mod send_queue;
 mod settings;
 
-pub use accept::{AcceptOptions, Answered, Decision, Opened, Refused, ServerExtension};
+pub use accept::{AcceptOptions, Answered, Decision, HttpAnswer, Opened, Refused, ServerExtension};
 pub use connect::{ClientExtension, ConnectOptions, NotFollowed, Redirects};
 pub use error::{AcceptError, Error};
 pub use inbox_tag::InboxTag;

@@ -125,7 +125,7 @@ impl HandshakeResponse {
         }
     }
 
-    /// What a server agreed to.
+    /// What both sides agreed to.
     pub fn from_agreed(subprotocol: Option<&str>, extensions: &impl AgreedExtensions) -> Self {
         Self {
             subprotocol: subprotocol.map(str::to_owned),

@@ -36,11 +36,11 @@ use crate::uri::Uri;
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct ClientRequest<'a, P = NoExtension> {
-    uri: Uri<'a>,
-    subprotocols: &'a [&'a str],
-    origin: Option<&'a str>,
-    fields: &'a [(&'a str, &'a str)],
-    extensions: P,
+    pub(super) uri: Uri<'a>,
+    pub(super) subprotocols: &'a [&'a str],
+    pub(super) origin: Option<&'a str>,
+    pub(super) fields: &'a [(&'a str, &'a str)],
+    pub(super) extensions: P,
 }
 
 impl<P: fmt::Debug> fmt::Debug for ClientRequest<'_, P> {
@@ -97,7 +97,7 @@ impl<'a, P: ClientExtensions> ClientRequest<'a, P> {
         self
     }
 
-    fn check(&self) -> Result<(), RequestError> {
+    pub(super) fn check(&self) -> Result<(), RequestError> {
         for (index, subprotocol) in self.subprotocols.iter().enumerate() {
             if !is_token(subprotocol.as_bytes()) {
                 return Err(RequestError::SubprotocolMalformed { index });
@@ -111,6 +111,34 @@ impl<'a, P: ClientExtensions> ClientRequest<'a, P> {
         }
         check_fields(self.fields, is_request_field)
             .map_err(|(index, fault)| RequestError::Field { index, fault })
+    }
+
+    /// §4.1, items 5 and 6: only what was offered is agreed on.
+    pub(super) fn check_agreed<'b>(
+        &self,
+        fields: &Fields<'b>,
+    ) -> Result<Agreed<'b, P::Agreed>, ResponseError> {
+        let extensions = self.check_extensions(fields)?;
+        Ok(Agreed { subprotocol: self.check_subprotocol(fields)?, extensions })
+    }
+
+    fn check_extensions(&self, fields: &Fields<'_>) -> Result<P::Agreed, ResponseError> {
+        let list = ExtensionList::parse(fields.get_all(EXTENSIONS_FIELD))
+            .map_err(ResponseError::ExtensionsMalformed)?;
+        self.extensions.check(list.items())
+    }
+
+    fn check_subprotocol<'b>(&self, fields: &Fields<'b>) -> Result<Option<&'b str>, ResponseError> {
+        let value = match fields.single(SUBPROTOCOL_FIELD) {
+            Single::Absent => return Ok(None),
+            Single::Repeated => return Err(ResponseError::SubprotocolRepeated),
+            Single::Once(value) => value,
+        };
+        let offered = self.subprotocols.iter().any(|offer| offer.as_bytes() == value);
+        match core::str::from_utf8(value) {
+            Ok(subprotocol) if offered => Ok(Some(subprotocol)),
+            _ => Err(ResponseError::SubprotocolNotOffered),
+        }
     }
 
     /// The fields in the order of the example in RFC 6455 section 1.2.
@@ -402,8 +430,7 @@ impl<'a, P: ClientExtensions> ClientHandshake<'a, P> {
             return Err(ResponseError::Connection);
         }
         self.check_accept(fields)?;
-        let extensions = self.check_extensions(fields)?;
-        Ok(Agreed { subprotocol: self.check_subprotocol(fields)?, extensions })
+        self.request.check_agreed(fields)
     }
 
     fn check_accept(&self, fields: &Fields<'_>) -> Result<(), ResponseError> {
@@ -412,25 +439,6 @@ impl<'a, P: ClientExtensions> ClientHandshake<'a, P> {
             Single::Repeated => Err(ResponseError::AcceptRepeated),
             Single::Once(value) if value == self.expected.as_bytes() => Ok(()),
             Single::Once(_) => Err(ResponseError::AcceptMismatch),
-        }
-    }
-
-    fn check_extensions(&self, fields: &Fields<'_>) -> Result<P::Agreed, ResponseError> {
-        let list = ExtensionList::parse(fields.get_all(EXTENSIONS_FIELD))
-            .map_err(ResponseError::ExtensionsMalformed)?;
-        self.request.extensions.check(list.items())
-    }
-
-    fn check_subprotocol<'b>(&self, fields: &Fields<'b>) -> Result<Option<&'b str>, ResponseError> {
-        let value = match fields.single(SUBPROTOCOL_FIELD) {
-            Single::Absent => return Ok(None),
-            Single::Repeated => return Err(ResponseError::SubprotocolRepeated),
-            Single::Once(value) => value,
-        };
-        let offered = self.request.subprotocols.iter().any(|offer| offer.as_bytes() == value);
-        match core::str::from_utf8(value) {
-            Ok(subprotocol) if offered => Ok(Some(subprotocol)),
-            _ => Err(ResponseError::SubprotocolNotOffered),
         }
     }
 
@@ -506,17 +514,34 @@ impl<'b, O> Response<'b, O> {
 impl<'b, A: AgreedExtensions> Response<'b, Agreed<'b, A>> {
     /// The agreed subprotocol, one of those offered.
     pub fn subprotocol(&self) -> Option<&'b str> {
-        self.outcome.subprotocol
+        self.outcome.subprotocol()
     }
 
     /// The agreed extensions.
     pub fn extensions(&self) -> A {
-        self.outcome.extensions
+        self.outcome.extensions()
     }
 
     /// The proof to make a connection of.
     pub fn negotiated(&self) -> Negotiated<A::Extension> {
-        Negotiated::new(self.outcome.extensions.extension())
+        self.outcome.negotiated()
+    }
+}
+
+impl<'b, A: AgreedExtensions> Agreed<'b, A> {
+    /// The agreed subprotocol, one of those offered.
+    pub fn subprotocol(&self) -> Option<&'b str> {
+        self.subprotocol
+    }
+
+    /// The agreed extensions.
+    pub fn extensions(&self) -> A {
+        self.extensions
+    }
+
+    /// The proof to make a connection of.
+    pub fn negotiated(&self) -> Negotiated<A::Extension> {
+        Negotiated::new(self.extensions.extension())
     }
 }
 

@@ -1,12 +1,17 @@
 //! WebSockets in a stream of HTTP/2 (RFC 8441) or HTTP/3 (RFC 9220), as far as
 //! header fields go. Settings, streams and their ends belong to the HTTP layer.
 
+use core::fmt;
+
 use super::check::{check_no_body, check_offer, check_version};
+use super::client::{Agreed, ClientRequest, RequestError, ResponseError};
 use super::config::{HandshakeConfig, HandshakeLimits};
+use super::extensions::ClientExtensions;
 use super::rejection::{HandshakeRule, Rejection};
 use super::request::{ExtendedConnect, Request};
 use super::server::{check_target_len, collect_fields};
-use crate::http::{Fields, check_target_bytes};
+use crate::extension::NoExtension;
+use crate::http::{Fields, HeadError, check_target_bytes};
 use crate::uri::{Authority, Resource, http_default_port};
 
 /// The pseudo-header fields of a request, without their colons.
@@ -68,6 +73,123 @@ pub fn extended_connect<'b>(
     Ok(Request { target, resource, authority, origin, fields, head_len: 0, opening })
 }
 
+/// A client's Extended CONNECT (RFC 8441 section 5, RFC 9220 section 3): what to ask, and
+/// whether the answer opens a WebSocket. An HTTP layer sends the one and receives the other.
+///
+/// The server must have said that it knows Extended CONNECT, by
+/// `SETTINGS_ENABLE_CONNECT_PROTOCOL`.
+///
+/// ```
+/// use sansocket::handshake::{ClientRequest, ConnectHandshake, HandshakeLimits};
+/// use sansocket::Uri;
+///
+/// let uri = Uri::parse("wss://server.example.com/chat?a=b")?;
+/// let handshake = ConnectHandshake::new(ClientRequest::new(&uri).subprotocols(&["chat"]))?;
+/// assert_eq!((handshake.protocol(), handshake.scheme()), ("websocket", "https"));
+/// assert_eq!(handshake.authority().to_string(), "server.example.com");
+/// assert_eq!(handshake.path().to_string(), "/chat?a=b");
+/// let mut fields = Vec::new();
+/// handshake.fields(|name, value| fields.push(format!("{name}: {value}")));
+/// assert_eq!(fields, ["sec-websocket-protocol: chat", "sec-websocket-version: 13"]);
+///
+/// let answered = [("sec-websocket-protocol", &b"chat"[..])];
+/// let agreed = handshake.receive(200, answered, HandshakeLimits::new())?;
+/// assert_eq!(agreed.and_then(|agreed| agreed.subprotocol()), Some("chat"));
+/// assert_eq!(handshake.receive(403, [], HandshakeLimits::new())?, None);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Copy, Debug)]
+#[must_use]
+pub struct ConnectHandshake<'a, P = NoExtension> {
+    request: ClientRequest<'a, P>,
+}
+
+impl<'a, P: ClientExtensions> ConnectHandshake<'a, P> {
+    /// Prepares a handshake.
+    ///
+    /// # Errors
+    ///
+    /// The request has what must not be sent.
+    pub fn new(request: ClientRequest<'a, P>) -> Result<Self, RequestError> {
+        request.check()?;
+        Ok(Self { request })
+    }
+
+    /// The value of `:protocol`.
+    pub fn protocol(&self) -> &'static str {
+        PROTOCOL
+    }
+
+    /// The value of `:scheme`.
+    pub fn scheme(&self) -> &'static str {
+        if self.request.uri.is_secure() { "https" } else { "http" }
+    }
+
+    /// The value of `:authority`.
+    pub fn authority(&self) -> impl fmt::Display + use<'a, P> {
+        self.request.uri.host_field()
+    }
+
+    /// The value of `:path`.
+    pub fn path(&self) -> impl fmt::Display + use<'a, P> {
+        self.request.uri.resource()
+    }
+
+    /// Gives the name, in lower case if it is ours, and the value of each header field.
+    pub fn fields(&self, mut field: impl FnMut(&str, &dyn fmt::Display)) {
+        let ClientRequest { subprotocols, origin, fields, extensions, .. } = &self.request;
+        if let Some(origin) = origin {
+            field("origin", origin);
+        }
+        if !subprotocols.is_empty() {
+            field("sec-websocket-protocol", &Listed(subprotocols));
+        }
+        if let Some(offer) = extensions.offer() {
+            field("sec-websocket-extensions", &offer);
+        }
+        field("sec-websocket-version", &13);
+        for (name, value) in *fields {
+            field(name, value);
+        }
+    }
+
+    /// Judges an answer: its status and its fields. `None` if it opens no WebSocket, which is
+    /// HTTP's to handle then.
+    ///
+    /// # Errors
+    ///
+    /// The answer breaks a rule; reset the stream.
+    pub fn receive<'b>(
+        &self,
+        status: u16,
+        fields: impl IntoIterator<Item = (&'b str, &'b [u8])>,
+        limits: HandshakeLimits,
+    ) -> Result<Option<Agreed<'b, P::Agreed>>, ResponseError> {
+        if !matches!(status, 200..=299) {
+            return Ok(None);
+        }
+        let fields =
+            collect_fields(fields, &limits.head).map_err(|rule| HeadError::new(rule, 0))?;
+        self.request.check_agreed(&fields).map(Some)
+    }
+}
+
+/// Subprotocols as one header field lists them.
+struct Listed<'a>(&'a [&'a str]);
+
+impl fmt::Display for Listed<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, name) in self.0.iter().enumerate() {
+            let separator = if index == 0 { "" } else { ", " };
+            write!(f, "{separator}{name}")?;
+        }
+        Ok(())
+    }
+}
+
+/// RFC 8441 section 9.2.
+const PROTOCOL: &str = "websocket";
+
 /// A CONNECT without `:protocol` asks for a tunnel, which there is none (RFC
 /// 8441 section 4).
 fn check_kind(pseudo: &PseudoFields<'_>) -> Result<(), HandshakeRule> {
@@ -75,7 +197,7 @@ fn check_kind(pseudo: &PseudoFields<'_>) -> Result<(), HandshakeRule> {
         return Err(HandshakeRule::ConnectMethod);
     }
     match pseudo.protocol {
-        Some("websocket") => Ok(()),
+        Some(PROTOCOL) => Ok(()),
         _ => Err(HandshakeRule::ConnectProtocol),
     }
 }

@@ -46,7 +46,7 @@ pub use client::{
     Response, ResponseError,
 };
 pub use config::{HandshakeConfig, HandshakeLimits};
-pub use extended_connect::{PseudoFields, extended_connect};
+pub use extended_connect::{ConnectHandshake, PseudoFields, extended_connect};
 pub use extensions::{AgreedExtensions, ClientExtensions, ServerExtensions};
 pub use negotiate::Negotiated;
 pub use origin::{MissingOrigin, NullOrigin, Origin, OriginPolicy};

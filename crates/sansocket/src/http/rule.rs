@@ -10,7 +10,7 @@ pub struct HeadError {
 }
 
 impl HeadError {
-    pub(super) fn new(rule: HeadRule, offset: usize) -> Self {
+    pub(crate) fn new(rule: HeadRule, offset: usize) -> Self {
         Self { rule, offset }
     }
 
