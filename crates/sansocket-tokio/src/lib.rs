@@ -46,9 +46,13 @@
 
 #![forbid(unsafe_code)]
 
+#[cfg(feature = "axum")]
+pub mod axum;
 mod client;
 mod error;
 mod handshaking;
+#[cfg(feature = "hyper")]
+pub mod hyper;
 mod messages;
 mod receiving;
 mod sender;
