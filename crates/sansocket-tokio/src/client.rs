@@ -122,7 +122,7 @@ async fn receive_answer<S: Transport, P: ClientExtensions>(
 }
 
 /// Reads what comes of the body, within its bounds.
-async fn read_body<S: Transport>(stream: &mut S, rejected: &mut Rejected) {
+pub(crate) async fn read_body<S: Transport>(stream: &mut S, rejected: &mut Rejected) {
     let mut chunk = [0; 4096];
     while rejected.body_len_left() > 0
         && let Ok(len @ 1..) = stream.read(&mut chunk).await
@@ -164,7 +164,7 @@ async fn tcp(uri: &Uri<'_>, time: Duration) -> io::Result<TcpStream> {
 
 /// Fresh random bytes from the operating system: a masking seed, or the nonce of an opening
 /// handshake.
-fn random<const N: usize>() -> Result<[u8; N], getrandom::Error> {
+pub(crate) fn random<const N: usize>() -> Result<[u8; N], getrandom::Error> {
     let mut bytes = [0; N];
     getrandom::fill(&mut bytes)?;
     Ok(bytes)

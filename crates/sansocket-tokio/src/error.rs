@@ -25,6 +25,11 @@ pub enum ConnectError {
     /// The server asked to go elsewhere, and that is not allowed: too often, to
     /// less security, or to no WebSocket address.
     Redirect(Box<Rejected>),
+    /// The server does not know Extended CONNECT, and so no WebSockets over HTTP/2.
+    ExtendedConnectUnsupported,
+    /// HTTP/2 failed below the WebSocket.
+    #[cfg(feature = "http2")]
+    Http2(h2::Error),
     /// The operating system has no randomness for masking keys.
     Entropy(getrandom::Error),
     /// No address could be reached, or the transport reported an error.
@@ -45,6 +50,11 @@ impl fmt::Display for ConnectError {
                 let place = rejected.field("Location").unwrap_or("an unknown place");
                 write!(f, "redirect to {} not followed", place.escape_debug())
             }
+            Self::ExtendedConnectUnsupported => {
+                f.write_str("the server has no WebSockets over HTTP/2")
+            }
+            #[cfg(feature = "http2")]
+            Self::Http2(error) => error.fmt(f),
             Self::Entropy(error) => write!(f, "no randomness for masking keys: {error}"),
             Self::Io(error) => error.fmt(f),
         }
@@ -57,9 +67,14 @@ impl std::error::Error for ConnectError {
             Self::Uri(error) => Some(error),
             Self::Request(error) => Some(error),
             Self::Response(error) => Some(error),
+            #[cfg(feature = "http2")]
+            Self::Http2(error) => Some(error),
             Self::Entropy(error) => Some(error),
             Self::Io(error) => Some(error),
-            Self::TlsUnsupported | Self::Rejected(_) | Self::Redirect(_) => None,
+            Self::TlsUnsupported
+            | Self::ExtendedConnectUnsupported
+            | Self::Rejected(_)
+            | Self::Redirect(_) => None,
         }
     }
 }
@@ -102,5 +117,12 @@ impl ConnectError {
             Self::Io(error) => error.kind() == io::ErrorKind::TimedOut,
             _ => false,
         }
+    }
+}
+
+#[cfg(feature = "http2")]
+impl From<h2::Error> for ConnectError {
+    fn from(error: h2::Error) -> Self {
+        Self::Http2(error)
     }
 }

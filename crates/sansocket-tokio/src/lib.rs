@@ -51,6 +51,8 @@ pub mod axum;
 mod client;
 mod error;
 mod handshaking;
+#[cfg(feature = "http2")]
+mod http2;
 #[cfg(feature = "hyper")]
 pub mod hyper;
 mod messages;
@@ -63,6 +65,8 @@ mod stream;
 
 pub use client::{ClientSocket, connect, connect_over, connect_with};
 pub use error::ConnectError;
+#[cfg(feature = "http2")]
+pub use http2::{Http2, Http2Stream};
 pub use messages::Messages;
 pub use receiving::Receiver;
 pub use sansocket::adapter::{

@@ -56,6 +56,11 @@ impl HandshakeLimits {
         self
     }
 
+    /// The time for the whole head.
+    pub const fn time(&self) -> Duration {
+        self.deadline
+    }
+
     /// The time from the first `handle_timeout` to the end of the head; beyond
     /// it a server answers 408.
     pub const fn deadline(mut self, total: Duration) -> Self {
