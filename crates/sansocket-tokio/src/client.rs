@@ -3,15 +3,12 @@
 use std::io;
 use std::time::Duration;
 
-use sansocket::adapter::{
-    ClientExtension, ConnectOptions, HandshakeResponse, NotFollowed, Rejected,
-};
+use sansocket::adapter::{ClientExtension, ConnectOptions, HandshakeResponse, Rejected};
 use sansocket::handshake::{Answer, ClientExtensions, ClientHandshake};
 use sansocket::{ChaChaKeys, Client, Connection, Uri};
 use tokio::io::AsyncReadExt;
-use tokio::net::{TcpStream, lookup_host};
-use tokio::time::{Instant, timeout};
 
+use crate::connector::Connector;
 use crate::error::ConnectError;
 use crate::handshaking::{Clock, Read, read_more, within, write_all};
 use crate::sending::Transport;
@@ -21,7 +18,8 @@ use crate::stream::Stream;
 /// A client's WebSocket; `P` is what it offered.
 pub type ClientSocket<S, P> = WebSocket<S, Client<ChaChaKeys>, ClientExtension<P>>;
 
-/// Connects to a `ws:` URI over TCP, with the defaults.
+/// Connects to a `ws:` URI over TCP, or with the feature `tls` to a `wss:` URI over TLS, with the
+/// defaults.
 ///
 /// # Errors
 ///
@@ -30,8 +28,7 @@ pub async fn connect(uri: &str) -> Result<WebSocket<Stream, Client<ChaChaKeys>>,
     connect_with(uri, &ConnectOptions::new()).await
 }
 
-/// Connects to a `ws:` URI over TCP. All addresses of the host are tried in turn;
-/// `TCP_NODELAY` is set, since messages are written whole.
+/// Connects to a URI as [`Connector::new`] does.
 ///
 /// # Errors
 ///
@@ -40,23 +37,7 @@ pub async fn connect_with<P: ClientExtensions>(
     uri: &str,
     options: &ConnectOptions<P>,
 ) -> Result<ClientSocket<Stream, P>, ConnectError> {
-    let mut options = options.clone();
-    let mut place = uri.to_owned();
-    let mut hop = 0;
-    loop {
-        hop += 1;
-        let uri = Uri::parse(&place)?;
-        let stream = reach(&uri, options.connect_time()).await?;
-        let rejected = match connect_over(stream, &place, &options).await {
-            Err(ConnectError::Rejected(rejected)) => rejected,
-            result => return result,
-        };
-        place = match options.follow(&uri, &rejected, hop) {
-            None => return Err(ConnectError::Rejected(rejected)),
-            Some(Err(NotFollowed)) => return Err(ConnectError::Redirect(rejected)),
-            Some(Ok(next)) => next,
-        };
-    }
+    Connector::new().connect(uri, options).await
 }
 
 /// Opens a WebSocket over a stream that is connected already. The URI says only
@@ -129,37 +110,6 @@ pub(crate) async fn read_body<S: Transport>(stream: &mut S, rejected: &mut Rejec
     {
         rejected.push_body(&chunk[..len]);
     }
-}
-
-/// Connects to the host of the URI.
-async fn reach(uri: &Uri<'_>, time: Duration) -> Result<Stream, ConnectError> {
-    if uri.is_secure() {
-        return Err(ConnectError::TlsUnsupported);
-    }
-    let stream = timeout(time, tcp(uri, time)).await;
-    Ok(Stream::Plain(stream.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))?))
-}
-
-/// Tries all addresses of the host, within one timeout.
-async fn tcp(uri: &Uri<'_>, time: Duration) -> io::Result<TcpStream> {
-    let deadline = Instant::now() + time;
-    let host = uri.host().trim_start_matches('[').trim_end_matches(']');
-    let mut last = io::Error::new(io::ErrorKind::NotFound, "the host has no address");
-    let addresses: Vec<_> = lookup_host((host, uri.port())).await?.collect();
-    for (index, address) in addresses.iter().enumerate() {
-        // One that never answers leaves half of the time for the others.
-        let share = if index + 1 == addresses.len() { 1 } else { 2 };
-        let left = deadline.saturating_duration_since(Instant::now()) / share;
-        match timeout(left, TcpStream::connect(address)).await {
-            Ok(Ok(stream)) => {
-                stream.set_nodelay(true)?;
-                return Ok(stream);
-            }
-            Ok(Err(error)) => last = error,
-            Err(_) => last = io::ErrorKind::TimedOut.into(),
-        }
-    }
-    Err(last)
 }
 
 /// Fresh random bytes from the operating system: a masking seed, or the nonce of an opening

@@ -13,7 +13,7 @@ use sansocket::handshake::{RequestError, ResponseError};
 pub enum ConnectError {
     /// The address is no WebSocket URI.
     Uri(UriError),
-    /// The URI is `wss:`, and this build has no TLS.
+    /// The URI is `wss:`, and this build has no TLS: the feature `tls` adds it.
     TlsUnsupported,
     /// What was asked for cannot be asked: a bad subprotocol or header field.
     Request(RequestError),

@@ -49,6 +49,7 @@
 #[cfg(feature = "axum")]
 pub mod axum;
 mod client;
+mod connector;
 mod error;
 mod handshaking;
 #[cfg(feature = "http2")]
@@ -64,6 +65,7 @@ mod socket;
 mod stream;
 
 pub use client::{ClientSocket, connect, connect_over, connect_with};
+pub use connector::Connector;
 pub use error::ConnectError;
 #[cfg(feature = "http2")]
 pub use http2::{Http2, Http2Stream};

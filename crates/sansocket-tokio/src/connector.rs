@@ -1,0 +1,202 @@
+//! How the host of a URI is reached.
+
+use std::io;
+#[cfg(feature = "tls")]
+use std::sync::Arc;
+use std::time::Duration;
+
+use sansocket::Uri;
+use sansocket::adapter::{ConnectOptions, NotFollowed};
+use sansocket::handshake::ClientExtensions;
+use tokio::net::{TcpStream, lookup_host};
+use tokio::time::{Instant, timeout};
+#[cfg(feature = "tls")]
+use tokio_rustls::{
+    TlsConnector,
+    rustls::{ClientConfig, RootCertStore, crypto::ring, pki_types::ServerName},
+};
+
+use crate::client::{ClientSocket, connect_over};
+use crate::error::ConnectError;
+use crate::stream::Stream;
+
+/// How a client reaches the host of a URI: over TCP, and with the feature `tls` over TLS.
+///
+/// What it then asks for is in [`ConnectOptions`].
+///
+/// ```no_run
+/// use sansocket_tokio::{ConnectOptions, Connector};
+///
+/// # async fn open() -> Result<(), sansocket_tokio::ConnectError> {
+/// let connector = Connector::new();
+/// let options = ConnectOptions::new().subprotocol("chat");
+/// let socket = connector.connect("wss://chat.example/", &options).await?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct Connector {
+    #[cfg(feature = "tls")]
+    tls: Option<Arc<ClientConfig>>,
+}
+
+/// The protocol to agree on inside TLS (RFC 7301).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Alpn {
+    Http1,
+    #[cfg(feature = "http2")]
+    Http2,
+}
+
+impl Connector {
+    /// Plain TCP for `ws:`, and for `wss:` TLS that trusts the roots that Mozilla's browsers
+    /// trust, as they were when this program was built.
+    pub const fn new() -> Self {
+        Self {
+            #[cfg(feature = "tls")]
+            tls: None,
+        }
+    }
+
+    /// Opens TLS with this configuration: other roots, certificates of the client, other
+    /// ciphers. The protocols that it offers (ALPN) are replaced.
+    #[cfg(feature = "tls")]
+    pub fn tls(mut self, config: impl Into<Arc<ClientConfig>>) -> Self {
+        self.tls = Some(config.into());
+        self
+    }
+
+    /// Connects to a URI. All addresses of the host are tried in turn; `TCP_NODELAY` is set,
+    /// since messages are written whole.
+    ///
+    /// # Errors
+    ///
+    /// [`ConnectError`].
+    pub async fn connect<P: ClientExtensions>(
+        &self,
+        uri: &str,
+        options: &ConnectOptions<P>,
+    ) -> Result<ClientSocket<Stream, P>, ConnectError> {
+        let mut options = options.clone();
+        let mut place = uri.to_owned();
+        let mut hop = 0;
+        loop {
+            hop += 1;
+            let uri = Uri::parse(&place)?;
+            let stream = self.reach(&uri, options.connect_time(), Alpn::Http1).await?;
+            let rejected = match connect_over(stream, &place, &options).await {
+                Err(ConnectError::Rejected(rejected)) => rejected,
+                result => return result,
+            };
+            place = match options.follow(&uri, &rejected, hop) {
+                None => return Err(ConnectError::Rejected(rejected)),
+                Some(Err(NotFollowed)) => return Err(ConnectError::Redirect(rejected)),
+                Some(Ok(next)) => next,
+            };
+        }
+    }
+
+    /// Begins HTTP/2 with the host of a URI, for WebSockets to be opened there. Inside TLS the
+    /// server must agree on `h2`; without, it must know HTTP/2 by prior knowledge
+    /// (RFC 9113 section 3.3).
+    ///
+    /// # Errors
+    ///
+    /// [`ConnectError`].
+    #[cfg(feature = "http2")]
+    pub async fn http2(&self, uri: &str, time: Duration) -> Result<crate::Http2, ConnectError> {
+        let uri = Uri::parse(uri)?;
+        crate::Http2::handshake(self.reach(&uri, time, Alpn::Http2).await?).await
+    }
+
+    /// Connects to the host of a URI, within this time.
+    async fn reach(
+        &self,
+        uri: &Uri<'_>,
+        time: Duration,
+        alpn: Alpn,
+    ) -> Result<Stream, ConnectError> {
+        if uri.is_secure() && cfg!(not(feature = "tls")) {
+            return Err(ConnectError::TlsUnsupported);
+        }
+        let reaching = async {
+            let tcp = tcp(uri, time).await?;
+            if uri.is_secure() { self.secure(tcp, uri, alpn).await } else { Ok(tcp.into()) }
+        };
+        let reached = timeout(time, reaching).await;
+        Ok(reached.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))?)
+    }
+
+    #[cfg(feature = "tls")]
+    async fn secure(&self, tcp: TcpStream, uri: &Uri<'_>, alpn: Alpn) -> io::Result<Stream> {
+        // RFC 3986 section 3.2.2: the brackets are the address's in a URI only.
+        let host = uri.host().trim_start_matches('[').trim_end_matches(']').to_owned();
+        let name = ServerName::try_from(host)
+            .map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
+        let mut config = self.tls.clone().map_or_else(trusting, |config| (*config).clone());
+        config.alpn_protocols = vec![alpn.name().to_vec()];
+        let stream = TlsConnector::from(Arc::new(config)).connect(name, tcp).await?;
+        let agreed = stream.get_ref().1.alpn_protocol();
+        if alpn != Alpn::Http1 && agreed != Some(alpn.name()) {
+            return Err(io::Error::new(io::ErrorKind::Unsupported, "the server has no HTTP/2"));
+        }
+        Ok(Stream::Tls(Box::new(stream)))
+    }
+
+    #[cfg(not(feature = "tls"))]
+    async fn secure(&self, _: TcpStream, _: &Uri<'_>, _: Alpn) -> io::Result<Stream> {
+        Err(io::ErrorKind::Unsupported.into()) // refused before there was a connection
+    }
+}
+
+impl Default for Connector {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+#[cfg(feature = "tls")]
+impl Alpn {
+    fn name(self) -> &'static [u8] {
+        match self {
+            Self::Http1 => b"http/1.1",
+            #[cfg(feature = "http2")]
+            Self::Http2 => b"h2",
+        }
+    }
+}
+
+/// A configuration that trusts the roots that browsers trust. The ciphers are named, since the
+/// default of the process is another's to choose.
+#[cfg(feature = "tls")]
+fn trusting() -> ClientConfig {
+    let roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+    ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .expect("the provider has ciphers for TLS 1.2 and 1.3")
+        .with_root_certificates(roots)
+        .with_no_client_auth()
+}
+
+/// Tries all addresses of the host, within one timeout.
+async fn tcp(uri: &Uri<'_>, time: Duration) -> io::Result<TcpStream> {
+    let deadline = Instant::now() + time;
+    let host = uri.host().trim_start_matches('[').trim_end_matches(']');
+    let mut last = io::Error::new(io::ErrorKind::NotFound, "the host has no address");
+    let addresses: Vec<_> = lookup_host((host, uri.port())).await?.collect();
+    for (index, address) in addresses.iter().enumerate() {
+        // One that never answers leaves half of the time for the others.
+        let share = if index + 1 == addresses.len() { 1 } else { 2 };
+        let left = deadline.saturating_duration_since(Instant::now()) / share;
+        match timeout(left, TcpStream::connect(address)).await {
+            Ok(Ok(stream)) => {
+                stream.set_nodelay(true)?;
+                return Ok(stream);
+            }
+            Ok(Err(error)) => last = error,
+            Err(_) => last = io::ErrorKind::TimedOut.into(),
+        }
+    }
+    Err(last)
+}
