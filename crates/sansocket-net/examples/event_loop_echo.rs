@@ -11,10 +11,12 @@
 //! A message that was put together is written from there, behind its head, and its
 //! assembler goes to whoever needs one next: the memory is still in the caches then.
 //! Deadlines are in a heap, one entry a connection, that is moved only when it comes up.
+//! Who sends without pause is read for a turn, and then waits until the others had theirs.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::io::{self, IoSlice, Read, Write};
+use std::mem;
 use std::net::Shutdown;
 use std::time::{Duration, Instant};
 
@@ -40,69 +42,102 @@ fn main() -> io::Result<()> {
     let mut events = Events::with_capacity(1024);
     let mut buffers =
         Buffers { read: vec![0; 256 * 1024], write: Vec::new(), assemblers: Vec::new() };
-    let mut peers = Slab::new();
-    let mut alarms = BinaryHeap::new();
+    let mut crowd = Crowd::default();
     let start = Instant::now();
     let now = || Tick::ZERO + start.elapsed();
     loop {
-        let alarm = alarms.peek().map(|Reverse((at, _))| Wake::At(*at));
-        let wait = alarm.and_then(|alarm| alarm.after(now()));
-        match poll.poll(&mut events, wait.map(|wait| wait.max(Duration::from_millis(1)))) {
+        match poll.poll(&mut events, crowd.wait(now())) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
             result => result?,
         }
         for ready in &events {
             if ready.token() != LISTENER {
                 let work = |peer: &mut Peer| peer.handle(ready, &mut buffers);
-                attend(&mut peers, &mut alarms, ready.token(), now(), work);
+                crowd.attend(ready.token(), now(), work);
                 continue;
             }
             while let Ok((mut stream, _)) = listener.accept() {
-                let token = Token(peers.vacant_key());
+                let token = Token(crowd.peers.vacant_key());
                 let both = Interest::READABLE | Interest::WRITABLE;
                 poll.registry().register(&mut stream, token, both)?;
                 // What is written is whole, and waits for nothing.
                 let _ = stream.set_nodelay(true);
-                peers.insert(Peer::new(stream));
-                attend(&mut peers, &mut alarms, token, now(), |_| {});
+                crowd.peers.insert(Peer::new(stream));
+                crowd.attend(token, now(), |_| Turn::Done);
             }
         }
-        while let Some(Reverse((at, token))) = alarms.peek().copied()
+        for token in mem::take(&mut crowd.unread) {
+            crowd.attend(token, now(), |peer| {
+                peer.queued = false;
+                peer.read(&mut buffers)
+            });
+        }
+        while let Some(Reverse((at, token))) = crowd.alarms.peek().copied()
             && at <= now()
         {
-            alarms.pop();
-            attend(&mut peers, &mut alarms, token, now(), |peer| peer.alarm = None);
+            crowd.alarms.pop();
+            crowd.attend(token, now(), |peer| {
+                peer.alarm = None;
+                Turn::Done
+            });
         }
     }
 }
 
-/// Does what there is to do for a connection, lets time pass for it, and sets its alarm.
-fn attend(
-    peers: &mut Slab<Peer>,
-    alarms: &mut BinaryHeap<Reverse<(Tick, Token)>>,
-    token: Token,
-    now: Tick,
-    work: impl FnOnce(&mut Peer),
-) {
-    let Some(peer) = peers.get_mut(token.0) else {
-        return; // its alarm outlived it, which may as well wake the next in its place
-    };
-    work(peer);
-    peer.pass_time(now);
-    if peer.wire.gone {
-        peers.remove(token.0);
-        return;
+/// All connections.
+#[derive(Default)]
+struct Crowd {
+    peers: Slab<Peer>,
+    alarms: BinaryHeap<Reverse<(Tick, Token)>>,
+    /// Those whose turn was over before all they had sent was read. Nobody will tell of
+    /// it again.
+    unread: Vec<Token>,
+}
+
+impl Crowd {
+    /// How long to wait for the sockets.
+    fn wait(&self, now: Tick) -> Option<Duration> {
+        if !self.unread.is_empty() {
+            return Some(Duration::ZERO);
+        }
+        let wait = self.alarms.peek().and_then(|Reverse((at, _))| Wake::At(*at).after(now));
+        wait.map(|wait| wait.max(Duration::from_millis(1)))
     }
-    let at = match peer.wake() {
-        Wake::Never => return,
-        Wake::Now => now,
-        Wake::At(at) => at,
-    };
-    // One that is set for an earlier time will find out then.
-    if peer.alarm.is_none_or(|alarm| at < alarm) {
-        peer.alarm = Some(at);
-        alarms.push(Reverse((at, token)));
+
+    /// Does what there is to do for a connection, lets time pass for it, and sets its alarm.
+    fn attend(&mut self, token: Token, now: Tick, work: impl FnOnce(&mut Peer) -> Turn) {
+        let Some(peer) = self.peers.get_mut(token.0) else {
+            return; // its alarm outlived it, which may as well wake the next in its place
+        };
+        if let Turn::Over = work(peer)
+            && !mem::replace(&mut peer.queued, true)
+        {
+            self.unread.push(token);
+        }
+        peer.pass_time(now);
+        if peer.wire.gone {
+            self.peers.remove(token.0);
+            return;
+        }
+        let at = match peer.wake() {
+            Wake::Never => return,
+            Wake::Now => now,
+            Wake::At(at) => at,
+        };
+        // One that is set for an earlier time will find out then.
+        if peer.alarm.is_none_or(|alarm| at < alarm) {
+            peer.alarm = Some(at);
+            self.alarms.push(Reverse((at, token)));
+        }
     }
+}
+
+/// How far a connection came with what there was to read.
+enum Turn {
+    /// The socket will tell when there is more.
+    Done,
+    /// There may be more, and others wait.
+    Over,
 }
 
 /// What all connections use in turn.
@@ -124,6 +159,8 @@ struct Peer {
     /// The peer's end is there to be read, behind what came before.
     read_closed: bool,
     half_closed: bool,
+    /// It waits for its next turn.
+    queued: bool,
 }
 
 /// A socket, and what is on its way there.
@@ -162,35 +199,47 @@ impl Peer {
         let handshake = ServerHandshake::new(HandshakeConfig::new());
         let stage = Stage::Opening(Box::new(Opening { handshake, head: Vec::new() }));
         let wire = Wire { stream, backlog: None, gone: false };
-        Self { wire, stage, alarm: None, read_closed: false, half_closed: false }
+        let (read_closed, half_closed, queued) = (false, false, false);
+        Self { wire, stage, alarm: None, read_closed, half_closed, queued }
     }
 
-    fn handle(&mut self, ready: &Readiness, buffers: &mut Buffers) {
+    fn handle(&mut self, ready: &Readiness, buffers: &mut Buffers) -> Turn {
         self.read_closed |= ready.is_read_closed();
         if ready.is_writable() {
             self.write(&mut Vec::new());
         }
+        self.read(buffers)
+    }
+
+    /// Reads and answers what is there, as far as a turn goes.
+    fn read(&mut self, buffers: &mut Buffers) -> Turn {
+        let mut turn_len = 0;
         // While the peer does not take its echoes, it gets no more: what it sends
         // waits in its own socket.
         while !self.wire.gone && self.wire.backlog_len() < BACKLOG_MAX {
             match self.wire.stream.read(&mut buffers.read) {
                 Ok(0) => {
                     self.end();
-                    break;
+                    return Turn::Done;
                 }
                 Ok(len) => {
                     let Buffers { read, write, assemblers } = buffers;
                     self.receive(&mut read[..len], write, assemblers);
                     self.write(write);
                     if len < buffers.read.len() && !self.read_closed {
-                        break; // that was all, and more will be told
+                        return Turn::Done; // that was all, and more will be told
+                    }
+                    turn_len += len;
+                    if turn_len >= TURN_LEN_MAX {
+                        return Turn::Over;
                     }
                 }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Turn::Done,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(_) => self.wire.gone = true,
             }
         }
+        Turn::Done
     }
 
     fn receive(&mut self, bytes: &mut [u8], out: &mut Vec<u8>, assemblers: &mut Assemblers) {
@@ -412,6 +461,8 @@ impl Opening {
 
 const LISTENER: Token = Token(usize::MAX);
 const BACKLOG_MAX: usize = 1 << 20;
+/// What a peer may send before it is the others' turn, in bytes.
+const TURN_LEN_MAX: usize = 1 << 20;
 /// So many are kept for whoever needs one next.
 const ASSEMBLERS_MAX: usize = 32;
 /// As the engine has it.
