@@ -27,6 +27,7 @@ use core::panic::PanicInfo;
 
 use cortex_m::Peripherals;
 use cortex_m_rt::entry;
+use sansocket::CloseCode;
 
 use crate::clock::Clock;
 use crate::echo::{End, Memory};
@@ -39,7 +40,7 @@ fn main() -> ! {
     if let Some(peripherals) = Peripherals::take() {
         let mut line = Line::start(Clock::start(peripherals.SYST));
         loop {
-            console::say("listening");
+            console::say(format_args!("listening"));
             let end = echo::serve(&mut line, MEMORY);
             line.flush();
             report(end);
@@ -52,14 +53,15 @@ fn main() -> ! {
 
 /// Whoever carries the line's bytes hangs up at this; on a board it would be a modem line.
 fn report(end: End) {
-    console::say_number("stack", stack::deepest());
+    console::say(format_args!("stack {}", stack::deepest()));
     match end {
         End::Closed(closure) => {
-            console::say_number("sent", closure.sent().map_or(0, |code| code.number().into()));
-            console::say_number("closed", closure.code().number().into());
+            let sent = closure.sent().map_or(0, CloseCode::number);
+            console::say(format_args!("sent {sent}"));
+            console::say(format_args!("closed {}", closure.code()));
         }
-        End::Refused(rejection) => console::say_number("refused", rejection.status().into()),
-        End::Stalled => console::say("stalled"),
+        End::Refused(rejection) => console::say(format_args!("refused {}", rejection.status())),
+        End::Stalled => console::say(format_args!("stalled")),
     }
 }
 
@@ -70,7 +72,7 @@ fn panicked(_: &PanicInfo<'_>) -> ! {
 }
 
 fn halt(why: &str) -> ! {
-    console::say(why);
+    console::say(format_args!("{why}"));
     loop {
         cortex_m::asm::wfi();
     }
