@@ -66,8 +66,8 @@ async fn proxy(mut client: Leg<Server>, mut upstream: Leg<Client<ChaChaKeys>>) {
         carry(&mut client, &mut upstream, &mut buffer);
         carry(&mut upstream, &mut client, &mut buffer);
         let now = Tick::ZERO + start.elapsed();
-        client.pass_time(now);
-        upstream.pass_time(now);
+        client.pass_time(now, upstream.has_room());
+        upstream.pass_time(now, client.has_room());
         if client.is_over() {
             upstream.conclude(CloseCode::GOING_AWAY);
         }
@@ -80,7 +80,7 @@ async fn proxy(mut client: Leg<Server>, mut upstream: Leg<Client<ChaChaKeys>>) {
             return;
         }
         let ready = or(client.ready(upstream.has_room()), upstream.ready(client.has_room()));
-        let waits = [client.wait(now), upstream.wait(now)];
+        let waits = [client.wait(now, upstream.has_room()), upstream.wait(now, client.has_room())];
         let time = async {
             waits.into_iter().flatten().min().map_or_else(Timer::never, Timer::after).await;
         };
@@ -217,9 +217,12 @@ impl<R: Role> Leg<R> {
         }
     }
 
-    /// A failure has queued its Close.
-    fn pass_time(&mut self, now: Tick) {
-        let _ = self.connection.handle_timeout(now);
+    /// A failure has queued its Close. Whoever is not read is not silent: time waits for it,
+    /// as long as the other one takes anything.
+    fn pass_time(&mut self, now: Tick, other_has_room: bool) {
+        if self.ended || other_has_room {
+            let _ = self.connection.handle_timeout(now);
+        }
         if self.stalled.is_some_and(|until| now >= until) {
             self.reset();
         }
@@ -302,9 +305,13 @@ impl<R: Role> Leg<R> {
     }
 
     /// How long until there is something to do without that.
-    fn wait(&self, now: Tick) -> Option<Duration> {
+    fn wait(&self, now: Tick, other_has_room: bool) -> Option<Duration> {
         let stalled = self.stalled.map_or(Wake::Never, Wake::At);
-        let wakes = [self.connection.poll_timeout(), stalled];
+        let engine = match self.ended || other_has_room {
+            true => self.connection.poll_timeout(),
+            false => Wake::Never,
+        };
+        let wakes = [engine, stalled];
         wakes.into_iter().filter(|_| !self.gone).filter_map(|wake| wake.after(now)).min()
     }
 }

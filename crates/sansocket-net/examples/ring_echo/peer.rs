@@ -129,6 +129,7 @@ impl Peer {
         let stage = match &self.stage {
             _ if self.leaving => Wake::Never,
             Stage::Opening(opening) => opening.handshake.poll_timeout(),
+            Stage::Open(_) if self.is_held_back() => Wake::Never,
             Stage::Open(open) => open.connection.poll_timeout(),
             Stage::Ending(until) => until.map_or(Wake::Now, Wake::At),
         };
@@ -140,12 +141,15 @@ impl Peer {
     }
 
     pub(crate) fn pass_time(&mut self, now: Tick) {
+        let held_back = self.is_held_back();
         match &mut self.stage {
             Stage::Opening(opening) => {
                 if let Err(rejection) = opening.handshake.handle_timeout(now) {
                     self.reject(&rejection);
                 }
             }
+            // Whoever is not read is not silent: a send without progress ends it, if need be.
+            Stage::Open(_) if held_back => {}
             // A failure has queued its Close.
             Stage::Open(open) => _ = open.connection.handle_timeout(now),
             Stage::Ending(until) => {
@@ -201,18 +205,23 @@ impl Peer {
     /// While the peer does not take its echoes, it gets no more: what it sends waits in its
     /// own socket.
     fn submit_receive(&mut self, key: usize, ring: &mut Ring) -> io::Result<()> {
-        match (self.receiving, self.out.len() < BACKLOG_MAX) {
+        match (self.receiving, self.is_held_back()) {
             _ if self.leaving => Ok(()),
-            (Receiving::Wanted, true) => {
+            (Receiving::Wanted, false) => {
                 self.receiving = Receiving::UnderWay;
                 ring.receive(key, &self.stream)
             }
-            (Receiving::UnderWay, false) => {
+            (Receiving::UnderWay, true) => {
                 self.receiving = Receiving::Cancelled;
                 ring.cancel_receive(key)
             }
             _ => Ok(()),
         }
+    }
+
+    /// Whether so much waits for the peer that it is not read.
+    fn is_held_back(&self) -> bool {
+        self.receiving != Receiving::Ended && self.out.len() >= BACKLOG_MAX
     }
 
     /// Both directions end, and with them all that is under way.
