@@ -3,20 +3,20 @@
 //! Its fuzzing server says how many cases it has, plays one on each connection, and
 //! writes its report when asked to.
 
-use std::net::TcpStream;
 use std::process::ExitCode;
 
 use clap::Args;
-use sansocket::deflate::Deflate;
+use sansocket::deflate::{ClientDeflatePolicy, Deflate};
 use sansocket::{ChaChaKeys, Client, CloseCode, Inbox, Message};
-use sansocket_net::{ConnectError, ConnectOptions, Error, Settings, WebSocket, connect_with};
+use sansocket_net::{ConnectError, ConnectOptions, Connector, Error, Settings, Stream, WebSocket};
 
 use crate::compression::CompressArgs;
+use crate::tls::{ConnectTlsArgs, TlsArgsError};
 use crate::{LimitArgs, fail};
 
 #[derive(Args, Debug)]
 pub(crate) struct AutobahnArgs {
-    /// Where the fuzzing server listens: ws://HOST:PORT
+    /// Where the fuzzing server listens: ws://HOST:PORT or wss://HOST:PORT
     url: String,
     /// Name in the report
     #[arg(long, value_name = "NAME", default_value = "sansocket")]
@@ -25,9 +25,13 @@ pub(crate) struct AutobahnArgs {
     limits: LimitArgs,
     #[command(flatten)]
     compress: CompressArgs,
+    #[command(flatten)]
+    tls: ConnectTlsArgs,
 }
 
-type Socket = WebSocket<TcpStream, Client<ChaChaKeys>, Deflate>;
+/// How to reach the server, and what to ask there.
+type Options = (Connector, ConnectOptions<Option<ClientDeflatePolicy>>);
+type Socket = WebSocket<Stream, Client<ChaChaKeys>, Deflate>;
 
 pub(crate) fn run(args: &AutobahnArgs) -> ExitCode {
     match run_cases(args) {
@@ -41,17 +45,20 @@ pub(crate) fn run(args: &AutobahnArgs) -> ExitCode {
 
 fn run_cases(args: &AutobahnArgs) -> Result<u32, Box<dyn std::error::Error>> {
     let mut inbox = Inbox::new();
-    let mut socket = args.connect("getCaseCount")?;
+    let options = args.options()?;
+    let mut socket = args.connect("getCaseCount", &options)?;
     let count = match socket.receive(&mut inbox)? {
         Message::Text(count) => count.parse()?,
         Message::Binary(_) => return Err("the case count is not text".into()),
     };
     socket.close(&mut inbox, CloseCode::NORMAL, "")?;
     for case in 1..=count {
-        let end = echo(args.connect(&format!("runCase?case={case}&agent={}", args.agent))?);
+        let path = format!("runCase?case={case}&agent={}", args.agent);
+        let end = echo(args.connect(&path, &options)?);
         eprintln!("case {case} of {count}: {end}");
     }
-    let mut socket = args.connect(&format!("updateReports?agent={}", args.agent))?;
+    let path = format!("updateReports?agent={}", args.agent);
+    let mut socket = args.connect(&path, &options)?;
     socket.close(&mut Inbox::new(), CloseCode::NORMAL, "")?;
     Ok(count)
 }
@@ -71,11 +78,19 @@ fn echo(mut socket: Socket) -> Error {
 }
 
 impl AutobahnArgs {
-    fn connect(&self, path: &str) -> Result<Socket, ConnectError> {
+    fn options(&self) -> Result<Options, TlsArgsError> {
         let settings = Settings::new().config(self.limits.config(self.compress.config()));
         let options =
             ConnectOptions::new().settings(settings).deflate(self.compress.client_policy());
+        let connector = Connector::new();
+        Ok(match self.tls.connector()? {
+            Some(tls) => (connector.tls(tls), options),
+            None => (connector, options),
+        })
+    }
+
+    fn connect(&self, path: &str, options: &Options) -> Result<Socket, ConnectError> {
         let url = format!("{}/{path}", self.url.trim_end_matches('/'));
-        connect_with(&url, &options)
+        options.0.connect(&url, &options.1)
     }
 }

@@ -6,9 +6,11 @@
 mod autobahn;
 mod compression;
 mod connect;
+mod current;
 mod page;
 mod serve;
 mod terminal;
+mod tls;
 
 use std::process::ExitCode;
 use std::time::Duration;

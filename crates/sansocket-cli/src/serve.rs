@@ -13,12 +13,14 @@ use clap::Args;
 use sansocket::deflate::{Deflate, DeflatePool, ServerDeflatePolicy};
 use sansocket::handshake::{HandshakeLimits, Incoming};
 use sansocket::{CloseCode, Inbox, Server};
+use sansocket_net::tls::{TlsAcceptor, TlsError};
 use sansocket_net::{
-    AcceptError, AcceptOptions, Decision, Error, Refused, Sender, Settings, accept_with,
+    AcceptError, AcceptOptions, Decision, Error, Refused, Sender, Settings, Stream, accept_with,
 };
 
 use crate::compression::CompressArgs;
 use crate::terminal::Printable;
+use crate::tls::ServeTlsArgs;
 use crate::{LimitArgs, fail, page};
 
 #[derive(Args, Debug)]
@@ -40,11 +42,14 @@ pub(crate) struct ServeArgs {
     limits: LimitArgs,
     #[command(flatten)]
     compress: CompressArgs,
+    #[command(flatten)]
+    tls: ServeTlsArgs,
 }
 
 /// What all threads share.
 struct Echo {
     options: AcceptOptions<Option<ServerDeflatePolicy>>,
+    tls: Option<TlsAcceptor>,
     subprotocols: Vec<String>,
     open: Mutex<Open>,
     closed: Condvar,
@@ -57,22 +62,29 @@ struct Open {
     threads: usize,
     /// Those whose request has not come yet, the oldest first, and since when.
     opening: BTreeMap<u64, (Instant, TcpStream)>,
-    senders: HashMap<u64, Sender<TcpStream, Server, Deflate>>,
+    senders: HashMap<u64, Sending>,
     stopping: bool,
 }
 
+type Sending = Sender<Stream, Server, Deflate>;
+
 pub(crate) fn run(args: &ServeArgs) -> ExitCode {
+    let tls = match args.tls.acceptor(args.listen) {
+        Ok(tls) => tls,
+        Err(error) => return fail(error),
+    };
     let listener = match TcpListener::bind(args.listen) {
         Ok(listener) => listener,
         Err(error) => return fail(format_args!("cannot listen on {}: {error}", args.listen)),
     };
-    let echo = Arc::new(Echo::new(args));
+    let security = if tls.is_some() { "s" } else { "" };
+    let echo = Arc::new(Echo::new(args, tls));
     let (stop, stopped) = mpsc::channel();
     let handler = ctrlc::set_handler(move || {
         // The second one finds nobody to tell.
         let _ = stop.send(());
     });
-    if let Err(error) = handler.and(announce(&listener).map_err(ctrlc::Error::System)) {
+    if let Err(error) = handler.and(announce(&listener, security).map_err(ctrlc::Error::System)) {
         return fail(error);
     }
     thread::spawn({
@@ -84,15 +96,15 @@ pub(crate) fn run(args: &ServeArgs) -> ExitCode {
     ExitCode::SUCCESS
 }
 
-fn announce(listener: &TcpListener) -> io::Result<()> {
+fn announce(listener: &TcpListener, s: &str) -> io::Result<()> {
     let address = listener.local_addr()?;
     let mut out = io::stdout().lock();
-    writeln!(out, "sansocket listens: page http://{address}/  echo ws://{address}/ws")?;
+    writeln!(out, "sansocket listens: page http{s}://{address}/  echo ws{s}://{address}/ws")?;
     out.flush()
 }
 
 impl Echo {
-    fn new(args: &ServeArgs) -> Self {
+    fn new(args: &ServeArgs, tls: Option<TlsAcceptor>) -> Self {
         let deflate = args.compress.config().pool(&DeflatePool::new(POOLED_MAX));
         let settings = Settings::new().config(args.limits.config(deflate));
         let mut options =
@@ -102,6 +114,7 @@ impl Echo {
         }
         Self {
             options,
+            tls,
             subprotocols: args.subprotocol.clone(),
             open: Mutex::default(),
             closed: Condvar::new(),
@@ -109,7 +122,7 @@ impl Echo {
     }
 
     fn accept_all(self: &Arc<Self>, listener: &TcpListener, max: usize) {
-        let refused = refusing();
+        let refused = refusing(self.tls.clone());
         for (id, stream) in (1..).zip(listener.incoming()) {
             match stream {
                 Ok(stream) if self.enter(id, &stream, max) => {
@@ -141,9 +154,15 @@ impl Echo {
         }
     }
 
-    fn open_and_echo(&self, id: u64, stream: TcpStream, peer: &str) -> Result<(), AcceptError> {
+    fn open_and_echo(
+        &self,
+        id: u64,
+        stream: TcpStream,
+        peer: &str,
+    ) -> Result<(), Box<dyn std::error::Error>> {
         // Messages are written whole, and an echo is waited for.
         stream.set_nodelay(true)?;
+        let stream = secured(stream, self.tls.as_ref())?;
         let mut opened = String::new();
         let socket = accept_with(stream, &self.options, |incoming| {
             self.open().opening.remove(&id);
@@ -252,7 +271,7 @@ impl Echo {
         drop(self.closed.wait_timeout_while(open, LEAVE_TIMEOUT, is_there));
     }
 
-    fn register(&self, id: u64, sender: &Sender<TcpStream, Server, Deflate>) {
+    fn register(&self, id: u64, sender: &Sending) {
         let mut open = self.open();
         open.senders.insert(id, sender.clone());
         let stopping = open.stopping;
@@ -309,12 +328,14 @@ impl Drop for Place<'_> {
 
 /// A thread that answers 503, to one after the other. The requests are read, since
 /// bytes left unread would make the answer a reset.
-fn refusing() -> mpsc::SyncSender<TcpStream> {
+fn refusing(tls: Option<TlsAcceptor>) -> mpsc::SyncSender<TcpStream> {
     let (refused, streams) = mpsc::sync_channel(REFUSED_MAX);
     let limits = HandshakeLimits::new().deadline(REFUSE_TIMEOUT);
     let options = AcceptOptions::new().limits(limits);
+    let tls = tls.map(|tls| tls.deadline(REFUSE_TIMEOUT));
     thread::spawn(move || {
         for stream in streams {
+            let Ok(stream) = secured(stream, tls.as_ref()) else { continue };
             // Whatever it comes to, it is over then.
             drop(accept_with(stream, &options, |_| {
                 Decision::reply(503, "too many connections: try again later\n")
@@ -325,7 +346,15 @@ fn refusing() -> mpsc::SyncSender<TcpStream> {
     refused
 }
 
-fn go_away(sender: &Sender<TcpStream, Server, Deflate>) {
+/// TLS around it, if we serve that.
+fn secured(stream: TcpStream, tls: Option<&TlsAcceptor>) -> Result<Stream, TlsError> {
+    match tls {
+        Some(tls) => Ok(tls.accept(stream)?.into()),
+        None => Ok(stream.into()),
+    }
+}
+
+fn go_away(sender: &Sending) {
     // One that is closing already needs no second Close.
     let _ = sender.close(CloseCode::GOING_AWAY, "the server is stopping");
 }

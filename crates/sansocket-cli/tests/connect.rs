@@ -249,3 +249,28 @@ fn a_server_that_compresses_unasked_is_left() {
     let log = process.rest_of_log();
     assert!(log.contains("an extension that was not offered"), "{log}");
 }
+
+#[test]
+fn a_proxy_is_an_option() {
+    let proxy = Listener::bind();
+    let at = format!("http://me:secret@{}", proxy.address());
+    let mut process = Process::start(&["connect", "ws://name.invalid/x", "--proxy", &at]);
+    let mut stream = proxy.accept();
+    let asked = read_head(&mut stream);
+    assert!(asked.starts_with("CONNECT name.invalid:80 HTTP/1.1\r\n"), "{asked}");
+    assert!(asked.contains("\r\nProxy-Authorization: Basic bWU6c2VjcmV0\r\n"), "{asked}");
+    stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n").expect("it reads");
+    let request = read_head(&mut stream);
+    assert!(request.starts_with("GET /x HTTP/1.1\r\nHost: name.invalid\r\n"), "{request}");
+    stream.write_all(upgrade_response(&request, "").as_bytes()).expect("it reads");
+    let mut peer = Peer::of::<TestClient>(stream);
+    peer.text("through it");
+    assert_eq!(process.line(), "through it");
+    peer.close(1000, "");
+    assert_eq!(peer.rest_after_end(), "close 1000");
+    assert_eq!(process.end().0, Some(0));
+
+    let mut process = Process::start(&["connect", "ws://a/", "--proxy", "ftp://a"]);
+    assert_eq!(process.end().0, Some(2));
+    assert!(process.rest_of_log().contains("must begin with http:// or socks5://"));
+}

@@ -1,36 +1,37 @@
 //! Opening a connection as a client.
 
 use std::io;
-use std::net::{TcpStream, ToSocketAddrs};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use sansocket::adapter::{
-    ClientExtension, ConnectOptions, HandshakeResponse, NotFollowed, Rejected,
+use sansocket::adapter::{ClientExtension, ConnectOptions, HandshakeResponse, Rejected};
+use sansocket::handshake::{
+    Answer, ClientExtensions, ClientHandshake, HandshakeLimits, ResponseError,
 };
-use sansocket::handshake::{Answer, ClientExtensions, ClientHandshake, ResponseError};
 use sansocket::{ChaChaKeys, Client, Connection, Negotiated, Uri};
 
 use crate::clock::{Clock, Read, ReadTimeout};
+use crate::connector::Connector;
 use crate::entropy;
 use crate::error::ConnectError;
 use crate::outbox::write_all;
 use crate::socket::WebSocket;
+use crate::stream::Stream;
 use crate::transport::Transport;
 
 /// A client's socket; `P` is what it offered.
-pub(crate) type ClientSocket<T, P> = WebSocket<T, Client<ChaChaKeys>, ClientExtension<P>>;
+pub type ClientSocket<T, P> = WebSocket<T, Client<ChaChaKeys>, ClientExtension<P>>;
 
-/// Connects to a `ws:` URI over TCP, with the defaults.
+/// Connects to a `ws:` URI over TCP, or with the feature `tls` to a `wss:` URI over TLS,
+/// with the defaults.
 ///
 /// # Errors
 ///
 /// [`ConnectError`].
-pub fn connect(uri: &str) -> Result<WebSocket<TcpStream, Client<ChaChaKeys>>, ConnectError> {
+pub fn connect(uri: &str) -> Result<WebSocket<Stream, Client<ChaChaKeys>>, ConnectError> {
     connect_with(uri, &ConnectOptions::new())
 }
 
-/// Connects to a `ws:` URI over TCP. All addresses of the host are tried in turn;
-/// `TCP_NODELAY` is set, since messages are written whole.
+/// Connects to a URI as [`Connector::new`] does.
 ///
 /// # Errors
 ///
@@ -38,23 +39,8 @@ pub fn connect(uri: &str) -> Result<WebSocket<TcpStream, Client<ChaChaKeys>>, Co
 pub fn connect_with<P: ClientExtensions>(
     uri: &str,
     options: &ConnectOptions<P>,
-) -> Result<ClientSocket<TcpStream, P>, ConnectError> {
-    let mut options = options.clone();
-    let mut place = uri.to_owned();
-    let mut hop = 0;
-    loop {
-        hop += 1;
-        let uri = Uri::parse(&place)?;
-        let rejected = match connect_over(tcp(&uri, options.connect_time())?, &place, &options) {
-            Err(ConnectError::Rejected(rejected)) => rejected,
-            result => return result,
-        };
-        place = match options.follow(&uri, &rejected, hop) {
-            None => return Err(ConnectError::Rejected(rejected)),
-            Some(Err(NotFollowed)) => return Err(ConnectError::Redirect(rejected)),
-            Some(Ok(next)) => next,
-        };
-    }
+) -> Result<ClientSocket<Stream, P>, ConnectError> {
+    Connector::new().connect(uri, options)
 }
 
 /// Opens a WebSocket over a transport that is connected already. The URI says only
@@ -64,15 +50,23 @@ pub fn connect_with<P: ClientExtensions>(
 ///
 /// [`ConnectError`].
 pub fn connect_over<T: Transport, P: ClientExtensions>(
-    mut transport: T,
+    transport: T,
     uri: &str,
     options: &ConnectOptions<P>,
 ) -> Result<ClientSocket<T, P>, ConnectError> {
-    let uri = Uri::parse(uri)?;
+    connect_within(transport, &Uri::parse(uri)?, options, options.answer_limits())
+}
+
+/// [`connect_over`] with what is left of the time.
+pub(crate) fn connect_within<T: Transport, P: ClientExtensions>(
+    mut transport: T,
+    uri: &Uri<'_>,
+    options: &ConnectOptions<P>,
+    limits: HandshakeLimits,
+) -> Result<ClientSocket<T, P>, ConnectError> {
     let (offered, fields) = (options.offered(), options.fields());
-    let request = options.request(&uri, &offered, &fields);
-    let handshake =
-        ClientHandshake::new(request, entropy::random()?)?.limits(options.answer_limits());
+    let request = options.request(uri, &offered, &fields);
+    let handshake = ClientHandshake::new(request, entropy::random()?)?.limits(limits);
     let role = entropy::client_role()?;
 
     let mut head = vec![0; handshake.request_len()];
@@ -143,39 +137,16 @@ fn read_body<T: Transport>(transport: &mut T, rejected: &mut Rejected, clock: Cl
     }
 }
 
-/// Tries all addresses of the host, within one timeout.
-fn tcp(uri: &Uri<'_>, timeout: Duration) -> Result<TcpStream, ConnectError> {
-    if uri.is_secure() {
-        return Err(ConnectError::TlsUnsupported);
-    }
-    let start = Instant::now();
-    let host = uri.host().trim_start_matches('[').trim_end_matches(']');
-    let mut last = io::Error::new(io::ErrorKind::NotFound, "the host has no address");
-    let mut addresses = (host, uri.port()).to_socket_addrs()?;
-    while let Some(address) = addresses.next() {
-        // One that never answers leaves half of the time for the others.
-        let share = if addresses.len() == 0 { 1 } else { 2 };
-        let left = timeout.saturating_sub(start.elapsed()) / share;
-        if left.is_zero() {
-            return Err(io::Error::from(io::ErrorKind::TimedOut).into());
-        }
-        match TcpStream::connect_timeout(&address, left) {
-            Ok(stream) => {
-                stream.set_nodelay(true)?;
-                return Ok(stream);
-            }
-            Err(error) => last = error,
-        }
-    }
-    Err(last.into())
-}
-
 impl ConnectError {
-    /// Whether a deadline passed: of the handshake, or of reaching an address.
+    /// Whether a deadline passed: of the handshake or TLS, or of reaching an address.
     pub fn is_timeout(&self) -> bool {
         match self {
             Self::Response(error) => *error == ResponseError::Timeout,
             Self::Io(error) => error.kind() == io::ErrorKind::TimedOut,
+            #[cfg(feature = "tls")]
+            Self::Tls(error) => error.is_timeout(),
+            #[cfg(feature = "proxy")]
+            Self::Proxy(error) => error.is_timeout(),
             _ => false,
         }
     }

@@ -7,14 +7,25 @@ use sansocket::UriError;
 use sansocket::adapter::Rejected;
 use sansocket::handshake::{RequestError, ResponseError};
 
+#[cfg(feature = "proxy")]
+use crate::proxy::ProxyError;
+#[cfg(feature = "tls")]
+use crate::tls::TlsError;
+
 /// Why a client's connection was not opened.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum ConnectError {
     /// The address is no WebSocket URI.
     Uri(UriError),
-    /// The URI is `wss:`, and this build has no TLS.
+    /// The URI is `wss:`, and this build has no TLS: the feature `tls` adds it.
     TlsUnsupported,
+    /// TLS could not be opened, most likely for the server's certificate.
+    #[cfg(feature = "tls")]
+    Tls(TlsError),
+    /// The proxy did not connect us.
+    #[cfg(feature = "proxy")]
+    Proxy(ProxyError),
     /// What was asked for cannot be asked: a bad subprotocol or header field.
     Request(RequestError),
     /// The server did not answer with the opening of a WebSocket.
@@ -36,6 +47,10 @@ impl fmt::Display for ConnectError {
         match self {
             Self::Uri(error) => error.fmt(f),
             Self::TlsUnsupported => f.write_str("wss: this build has no TLS"),
+            #[cfg(feature = "tls")]
+            Self::Tls(error) => error.fmt(f),
+            #[cfg(feature = "proxy")]
+            Self::Proxy(error) => error.fmt(f),
             Self::Request(error) => error.fmt(f),
             Self::Rejected(rejected) => {
                 write!(f, "the server answered with HTTP status {}", rejected.status)
@@ -59,8 +74,26 @@ impl std::error::Error for ConnectError {
             Self::Response(error) => Some(error),
             Self::Entropy(error) => Some(error),
             Self::Io(error) => Some(error),
+            #[cfg(feature = "tls")]
+            Self::Tls(error) => Some(error),
+            #[cfg(feature = "proxy")]
+            Self::Proxy(error) => Some(error),
             Self::TlsUnsupported | Self::Rejected(_) | Self::Redirect(_) => None,
         }
+    }
+}
+
+#[cfg(feature = "proxy")]
+impl From<ProxyError> for ConnectError {
+    fn from(error: ProxyError) -> Self {
+        Self::Proxy(error)
+    }
+}
+
+#[cfg(feature = "tls")]
+impl From<TlsError> for ConnectError {
+    fn from(error: TlsError) -> Self {
+        Self::Tls(error)
     }
 }
 

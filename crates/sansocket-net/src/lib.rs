@@ -49,22 +49,38 @@
 //! program that stays away for long should split the socket and leave one half
 //! receiving.
 //!
+//! # TLS, proxies, trying again
+//!
+//! With the feature `tls`, `connect("wss://...")` works: the sockets of [`connect`] are over a
+//! [`Stream`], which is TCP or TLS, and the same type in every build. The module `tls` says
+//! whom to trust, and makes TLS of the connections that come in. With the feature `proxy`,
+//! clients go through one. [`ConnectError::is_transient`] and [`Error::is_transient`] say
+//! what is worth another attempt, and [`Backoff`](sansocket::Backoff) when.
+//!
 //! [`Config::assembly_timeout`]: sansocket::Config::assembly_timeout
 
 #![forbid(unsafe_code)]
 
 mod client;
 mod clock;
+mod connector;
 mod entropy;
 mod error;
 mod outbox;
+#[cfg(feature = "proxy")]
+pub mod proxy;
 mod pump;
+mod retry;
 mod server;
 mod socket;
 mod split;
+mod stream;
+#[cfg(feature = "tls")]
+pub mod tls;
 mod transport;
 
-pub use client::{connect, connect_over, connect_with};
+pub use client::{ClientSocket, connect, connect_over, connect_with};
+pub use connector::Connector;
 pub use error::ConnectError;
 pub use sansocket::adapter::{
     AcceptError, AcceptOptions, Closed, ConnectOptions, Counters, Decision, Error,
@@ -73,6 +89,7 @@ pub use sansocket::adapter::{
 pub use server::{accept, accept_with};
 pub use socket::{Messages, WebSocket};
 pub use split::{Halves, Receiver, Sender};
+pub use stream::Stream;
 pub use transport::{SplitTransport, Transport, Untimed};
 
 /// The snippets of the documents compile and run too.

@@ -15,12 +15,13 @@ use sansocket::{
     Prepared, Rule, Server,
 };
 use sansocket_net::{
-    AcceptOptions, ConnectOptions, Decision, Error, Settings, WebSocket, accept_with, connect_with,
+    AcceptOptions, ConnectOptions, Decision, Error, Settings, Stream, WebSocket, accept_with,
+    connect_with,
 };
 use support::{Listener, spawn, text};
 
 type ServerSocket = WebSocket<TcpStream, Server, Deflate>;
-type ClientSocket = WebSocket<TcpStream, Client<ChaChaKeys>, Deflate>;
+type ClientSocket = WebSocket<Stream, Client<ChaChaKeys>, Deflate>;
 
 type Accepting = AcceptOptions<Option<ServerDeflatePolicy>>;
 type Connecting = ConnectOptions<Option<ClientDeflatePolicy>>;

@@ -4,18 +4,19 @@
 mod support;
 
 use std::io::{ErrorKind, Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpListener;
 use std::time::Duration;
 
 use sansocket::handshake::{FieldFault, HandshakeLimits, RequestError, ResponseError};
 use sansocket::uri::UriErrorKind;
 use sansocket::{ChaChaKeys, Client};
 use sansocket_net::{
-    ConnectError, ConnectOptions, Redirects, Rejected, Settings, WebSocket, connect, connect_with,
+    ConnectError, ConnectOptions, Redirects, Rejected, Settings, Stream, WebSocket, connect,
+    connect_with,
 };
 use support::{Listener, Task, read_head, spawn, upgrade_response, write_until_dropped};
 
-type Connected = Result<WebSocket<TcpStream, Client<ChaChaKeys>>, ConnectError>;
+type Connected = Result<WebSocket<Stream, Client<ChaChaKeys>>, ConnectError>;
 
 /// Connects to `path` of a server that gives these answers, one a connection.
 /// Returns the outcome and the requests.
@@ -265,6 +266,12 @@ fn a_redirect_to_no_websocket_address_is_not_followed() {
     let answer = "HTTP/1.1 301 Moved\r\nContent-Length: 0\r\n\r\n";
     let (error, _) = connect_to(Listener::bind(), "/", &following(), &[answer]);
     assert!(matches!(error, ConnectError::Redirect(_)), "without Location");
+}
+
+#[cfg(not(feature = "tls"))]
+#[test]
+fn without_tls_its_addresses_are_refused_before_anything_is_done() {
+    assert!(matches!(connect("wss://127.0.0.1/"), Err(ConnectError::TlsUnsupported)));
     let secure = moved("wss://127.0.0.1/");
     let (error, _) = connect_to(Listener::bind(), "/", &following(), &[&secure]);
     assert!(matches!(error, ConnectError::TlsUnsupported));
@@ -281,7 +288,6 @@ fn a_bad_uri_is_refused_before_anything_is_done() {
         let error = connect(uri).expect_err("refused");
         assert!(matches!(&error, ConnectError::Uri(error) if error.kind() == kind), "{error:?}");
     }
-    assert!(matches!(connect("wss://127.0.0.1/"), Err(ConnectError::TlsUnsupported)));
 }
 
 #[test]

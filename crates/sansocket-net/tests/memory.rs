@@ -1,6 +1,9 @@
 //! What is allocated: nothing for an echo once it is warm, and no more than the
 //! limits for what a peer is up to.
 
+#[cfg(feature = "tls")]
+#[path = "tls/authority.rs"]
+mod authority;
 mod support;
 
 use std::alloc::{GlobalAlloc, Layout, System};
@@ -297,4 +300,39 @@ fn what_a_large_message_took_to_be_compressed_is_not_kept() {
     });
     assert!(writing.join() <= 0);
     reading.join();
+}
+
+/// Handshake, much in, much out: what one thread has at most for its end.
+#[cfg(feature = "tls")]
+#[test]
+fn a_tls_stream_takes_no_more_than_it_says() {
+    use std::io::Read;
+
+    const LEN: usize = 4 << 20;
+    const SAID: usize = 100 * 1024;
+    let authority = authority::Authority::new();
+    let (acceptor, connector) = (authority.acceptor(), authority.connector());
+    let (client, server) = tcp_pair();
+    let server = spawn(move || {
+        let mut chunk = vec![0; 100_000];
+        peak(|| {
+            let mut stream = acceptor.accept(server).expect("accepts");
+            let mut left = LEN;
+            while left > 0 {
+                match stream.read(&mut chunk) {
+                    Ok(len) => left -= len,
+                    Err(error) => assert_eq!(error.kind(), std::io::ErrorKind::Interrupted),
+                }
+            }
+            for _ in 0..LEN / chunk.len() {
+                stream.write_all(&chunk).expect("sends");
+            }
+            stream.flush().expect("sends");
+        })
+    });
+    let mut client = connector.connect(client, "127.0.0.1", support::PATIENCE).expect("connects");
+    client.write_all(&vec![1; LEN]).and_then(|()| client.flush()).expect("sends");
+    client.read_exact(&mut vec![0; LEN / 100_000 * 100_000]).expect("all of it");
+    let peak = server.join();
+    assert!(peak <= SAID, "{peak}");
 }

@@ -90,7 +90,7 @@ impl Http2 {
         let role = Client::new(ChaChaKeys::from_seed(random()?));
 
         let asking = self.ask(extended_connect(&handshake)?);
-        let (response, sending) = within(Some(options.answer_limits().time()), asking)
+        let (response, sending) = within(Some(options.answer_limits().time_max()), asking)
             .await
             .unwrap_or_else(|| Err(io::Error::from(io::ErrorKind::TimedOut).into()))?;
         let (head, receiving) = response.into_parts();

@@ -92,6 +92,7 @@ extern crate std;
 
 #[cfg(feature = "std")]
 pub mod adapter;
+mod backoff;
 mod close_code;
 mod config;
 mod connection;
@@ -110,6 +111,7 @@ mod unchecked;
 pub mod uri;
 pub mod utf8;
 
+pub use backoff::Backoff;
 pub use close_code::{CloseCode, CloseFrame, REASON_LEN_MAX};
 pub use config::{Config, KeepAlive, Replies};
 pub use connection::{

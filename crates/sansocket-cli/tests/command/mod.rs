@@ -130,11 +130,12 @@ impl Serve {
     #[track_caller]
     pub(crate) fn announced(process: Process) -> Self {
         let line = process.line();
-        let address = (line.strip_prefix("sansocket listens: page http://"))
+        let s = if line.contains("https://") { "s" } else { "" };
+        let address = (line.strip_prefix(&format!("sansocket listens: page http{s}://")))
             .and_then(|rest| rest.split('/').next())
             .and_then(|address| address.parse().ok());
         let address = address.unwrap_or_else(|| panic!("no address in {line:?}"));
-        assert!(line.ends_with(&format!("echo ws://{address}/ws")), "{line}");
+        assert!(line.ends_with(&format!("echo ws{s}://{address}/ws")), "{line}");
         Self { process, address }
     }
 

@@ -158,7 +158,9 @@ fn comment(code: &str) -> Option<&str> {
 fn function_name(code: &str) -> Option<&str> {
     let (qualifiers, rest) = code.split_once("fn ")?;
     let is_item =
-        qualifiers.split_whitespace().all(|word| word == "const" || word.starts_with("pub"));
+        qualifiers.split_whitespace().all(|word| {
+            word == "const" || word == "async" || word.starts_with("pub")
+        });
     let has_body = !code.ends_with([';', '}']);
     rest.split(['(', '<']).next().filter(|_| is_item && has_body)
 }

@@ -11,6 +11,7 @@ mod connect;
 mod error;
 mod inbox_tag;
 mod outcome;
+mod retry;
 mod send_queue;
 mod settings;
 
@@ -19,6 +20,7 @@ pub use connect::{ClientExtension, ConnectOptions, NotFollowed, Redirects};
 pub use error::{AcceptError, Error};
 pub use inbox_tag::InboxTag;
 pub use outcome::{Closed, Counters, HandshakeResponse, Rejected};
+pub use retry::is_transient_io;
 pub use send_queue::{CloseReply, SendQueue};
 pub use settings::Settings;
 

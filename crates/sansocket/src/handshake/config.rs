@@ -14,6 +14,7 @@ use crate::http::{Fields, HeadLimits};
 /// use sansocket::handshake::HandshakeLimits;
 ///
 /// let limits = HandshakeLimits::new().head_len_max(4 * 1024).deadline(Duration::from_secs(3));
+/// assert_eq!(limits.time_max(), Duration::from_secs(3));
 /// assert_ne!(limits, HandshakeLimits::default());
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,16 +57,17 @@ impl HandshakeLimits {
         self
     }
 
-    /// The time for the whole head.
-    pub const fn time(&self) -> Duration {
-        self.deadline
-    }
-
     /// The time from the first `handle_timeout` to the end of the head; beyond
     /// it a server answers 408.
     pub const fn deadline(mut self, total: Duration) -> Self {
         self.deadline = total;
         self
+    }
+
+    /// The time that [`deadline`](Self::deadline) gives: for adapters that must do
+    /// something else within it, such as TLS.
+    pub const fn time_max(&self) -> Duration {
+        self.deadline
     }
 }
 

@@ -1,0 +1,67 @@
+//! The way to the proxy, within its time.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::time::{Duration, Instant};
+
+use super::error::ProxyError;
+use crate::clock::is_nothing;
+
+pub(super) struct Wire<'t> {
+    pub(super) tcp: &'t mut TcpStream,
+    pub(super) start: Instant,
+    pub(super) total: Duration,
+}
+
+impl Wire<'_> {
+    /// Reads what is there: one byte at least.
+    pub(super) fn read(&mut self, buf: &mut [u8]) -> Result<usize, ProxyError> {
+        loop {
+            self.tcp.set_read_timeout(Some(self.left()?))?;
+            match self.tcp.read(buf) {
+                Ok(0) => return Err(ProxyError::Incomplete),
+                Ok(len) => return Ok(len),
+                Err(error) if is_nothing(&error) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    /// Reads this many bytes, and not one more.
+    pub(super) fn read_exact<const N: usize>(&mut self) -> Result<[u8; N], ProxyError> {
+        let mut bytes = [0; N];
+        let mut filled = 0;
+        while filled < N {
+            filled += self.read(&mut bytes[filled..])?;
+        }
+        Ok(bytes)
+    }
+
+    pub(super) fn write(&mut self, mut bytes: &[u8]) -> Result<(), ProxyError> {
+        while !bytes.is_empty() {
+            self.tcp.set_write_timeout(Some(self.left()?))?;
+            match self.tcp.write(bytes) {
+                Ok(len) => bytes = &bytes[len..],
+                Err(error) if is_nothing(&error) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(())
+    }
+
+    /// Leaves the stream as it was.
+    pub(super) fn done(self) -> Result<(), ProxyError> {
+        self.tcp.set_read_timeout(None)?;
+        Ok(self.tcp.set_write_timeout(None)?)
+    }
+
+    fn left(&self) -> Result<Duration, ProxyError> {
+        match self.total.saturating_sub(self.start.elapsed()) {
+            left if left < SHORTEST => Err(ProxyError::Timeout),
+            left => Ok(left),
+        }
+    }
+}
+
+/// What is left is too short for a socket's timeout.
+const SHORTEST: Duration = Duration::from_millis(1);
