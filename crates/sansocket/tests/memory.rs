@@ -12,8 +12,10 @@ use std::mem::size_of;
 use ledger::{NOTHING, measure};
 use proptest::collection::vec;
 use proptest::prelude::*;
+use sansocket::adapter::SendQueue;
 use sansocket::{
-    Assembler, Config, Connection, Delivery, Event, Fin, Inbox, Kind, Ready, Server, Tick, Transmit,
+    Assembler, Compress, Config, Connection, Delivery, Event, Fin, Inbox, Kind, Ready, Server,
+    Tick, Transmit,
 };
 use support::{Endpoint, Part, TestClient, in_both_roles, len_field, open};
 
@@ -320,4 +322,30 @@ proptest! {
         ];
         prop_assert!(taken.iter().all(|taken| *taken as u64 <= limit), "{taken:?} of {limit}");
     }
+}
+
+// P2
+#[test]
+fn a_send_queue_keeps_little_room_and_gives_back_the_rest_when_it_is_empty() {
+    fn room<R: Endpoint>() {
+        let mut queue = SendQueue::new(open::<R>(&Config::new()).into_split().1);
+        let mut round = |len: usize, pieces: usize| {
+            let message = vec![7; len];
+            queue.send((&message[..]).into(), Compress::Auto).expect("open");
+            let piece = queue.backlog().div_ceil(pieces);
+            while queue.backlog() > 0 {
+                queue.wrote(piece);
+            }
+        };
+        let (ledger, ()) = measure(|| round(1_000_000, 1));
+        assert_eq!(ledger.held, 0, "{ledger:?}");
+        let (ledger, ()) = measure(|| round(1_000_000, 77));
+        assert_eq!(ledger.held, 0, "{ledger:?}");
+        // What is small is kept, and enough for the next.
+        let (first, ()) = measure(|| round(60_000, 3));
+        assert!((60_000..=64 * 1024).contains(&first.held), "{first:?}");
+        let (next, ()) = measure(|| round(60_000, 2));
+        assert_eq!((next.allocations, next.peak), (1, 60_000), "the message alone");
+    }
+    in_both_roles([room::<Server>, room::<TestClient>]);
 }

@@ -156,14 +156,10 @@ impl<P: ServerExtensions> AcceptOptions<P> {
             Ok(incoming) => incoming,
             Err(rejection) => return Some(reject(rejection)),
         };
-        let decision = match incoming {
-            Incoming::Incomplete => return None,
-            _ => decide(&incoming),
-        };
-        match incoming {
-            Incoming::Upgrade(request) => Some(self.answer_upgrade(&request, &decision)),
-            Incoming::Plain(request) => Some(answer_plain(&request, &decision)),
+        match &incoming {
             Incoming::Incomplete => None,
+            Incoming::Upgrade(request) => Some(self.answer_upgrade(request, &decide(&incoming))),
+            Incoming::Plain(request) => Some(answer_plain(request, &decide(&incoming))),
         }
     }
 
@@ -389,7 +385,8 @@ impl Decision {
         Self { answer: Answer::Default, fields: Vec::new() }
     }
 
-    /// Accepts with this subprotocol, which must be among those offered.
+    /// Accepts with this subprotocol, which must be among those offered. For
+    /// [`accept`](Self::accept) alone: other answers agree on none.
     pub fn subprotocol(mut self, name: Option<impl Into<String>>) -> Self {
         if let Answer::Accept { subprotocol } = &mut self.answer {
             *subprotocol = name.map(Into::into);

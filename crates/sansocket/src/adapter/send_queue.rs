@@ -83,10 +83,8 @@ impl<R: Role, X: Extension> SendQueue<R, X> {
     ///
     /// [`SendError`]; the queue is then as it was.
     pub fn begin(&mut self, kind: Kind, len: u64) -> Result<FrameHead, SendError> {
-        // A head would continue the message, and end it.
-        if let Some(kind) = self.half.message_under_way() {
-            return Err(SendError::MessageUnderWay { kind });
-        }
+        // A head would continue a message that is under way, and end it.
+        self.half.check_message_may_begin()?;
         let head = self.half.head(kind, Fin::Last, len)?;
         self.bytes.extend_from_slice(head.as_bytes());
         Ok(head)

@@ -572,7 +572,7 @@ impl<R: Role, X: Extension> SendHalf<R, X> {
 
     /// §5.4: messages are not interleaved.
     #[inline]
-    fn check_message_may_begin(&self) -> Result<(), SendError> {
+    pub(crate) fn check_message_may_begin(&self) -> Result<(), SendError> {
         self.check_open()?;
         match self.message {
             Some(kind) => Err(SendError::MessageUnderWay { kind }),
