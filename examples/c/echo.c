@@ -426,7 +426,6 @@ static int until_deadline(uint64_t time) {
 static void run(const sigset_t *unblocked) {
     struct epoll_event events[64];
     while (listener >= 0 || heap_len > 0) {
-        if (is_stopping && listener >= 0) stop(now());
         int count = epoll_pwait(poller, events, 64, until_deadline(now()), unblocked);
         uint64_t time = now();
         for (int i = 0; i < count; i++) {
@@ -439,6 +438,7 @@ static void run(const sigset_t *unblocked) {
         for (size_t due = heap_len; due > 0 && heap_len > 0 && heap[0]->deadline <= time; due--) {
             wake(heap[0], time);
         }
+        if (is_stopping && listener >= 0) stop(time);
     }
 }
 
