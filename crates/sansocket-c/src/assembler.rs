@@ -1,6 +1,8 @@
 //! Where the pieces of a message are put together, and where what does not fit together yet
 //! is carried.
 
+use core::mem::MaybeUninit;
+
 use sansocket::{Assembler, Carry, SliceStorage};
 
 use crate::memory::{self, Object};
@@ -15,7 +17,7 @@ pub const SANSOCKET_ASSEMBLER_WORDS: usize = 8;
 #[repr(C)]
 #[derive(Debug)]
 pub struct sansocket_assembler {
-    opaque: [u64; SANSOCKET_ASSEMBLER_WORDS],
+    opaque: [MaybeUninit<u64>; SANSOCKET_ASSEMBLER_WORDS],
 }
 
 impl Object for sansocket_assembler {
@@ -53,7 +55,7 @@ pub const SANSOCKET_CARRY_WORDS: usize = 19;
 #[repr(C)]
 #[derive(Debug)]
 pub struct sansocket_carry {
-    opaque: [u64; SANSOCKET_CARRY_WORDS],
+    opaque: [MaybeUninit<u64>; SANSOCKET_CARRY_WORDS],
 }
 
 impl Object for sansocket_carry {

@@ -1,5 +1,7 @@
 //! The opening handshake of a client: a request, and the checks on its response.
 
+use core::mem::MaybeUninit;
+
 use sansocket::handshake::{
     Answer, ClientHandshake, ClientRequest, HandshakeLimits, RejectedResponse, Response,
     ResponseError,
@@ -49,7 +51,7 @@ pub const SANSOCKET_CLIENT_HANDSHAKE_WORDS: usize = 218;
 #[repr(C)]
 #[derive(Debug)]
 pub struct sansocket_client_handshake {
-    opaque: [u64; SANSOCKET_CLIENT_HANDSHAKE_WORDS],
+    opaque: [MaybeUninit<u64>; SANSOCKET_CLIENT_HANDSHAKE_WORDS],
 }
 
 /// The handshake borrows the lists beside it, so after `init` nothing but the handshake is
@@ -88,7 +90,7 @@ pub const SANSOCKET_RESPONSE_WORDS: usize = 268;
 #[repr(C)]
 #[derive(Debug)]
 pub struct sansocket_response {
-    opaque: [u64; SANSOCKET_RESPONSE_WORDS],
+    opaque: [MaybeUninit<u64>; SANSOCKET_RESPONSE_WORDS],
 }
 
 #[allow(clippy::large_enum_variant, reason = "it lies in memory of one size")]

@@ -1,5 +1,7 @@
 //! The open connection, of either role.
 
+use core::mem::MaybeUninit;
+
 use sansocket::{Client, Connection, Negotiated, Server};
 
 use crate::config::{config_at, sansocket_config};
@@ -18,7 +20,7 @@ pub const SANSOCKET_CONNECTION_WORDS: usize = 58;
 #[repr(C)]
 #[derive(Debug)]
 pub struct sansocket_connection {
-    opaque: [u64; SANSOCKET_CONNECTION_WORDS],
+    opaque: [MaybeUninit<u64>; SANSOCKET_CONNECTION_WORDS],
 }
 
 /// A connection of one of the roles.

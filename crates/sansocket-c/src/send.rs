@@ -1,5 +1,6 @@
 //! Messages and control frames out, into memory of the caller's.
 
+use core::mem::MaybeUninit;
 use core::str;
 
 use sansocket::{CloseCode, Fin, FrameHead, Kind, Message, Transmit};
@@ -242,7 +243,7 @@ pub const SANSOCKET_FRAME_HEAD_WORDS: usize = 6;
 #[repr(C)]
 #[derive(Debug)]
 pub struct sansocket_frame_head {
-    opaque: [u64; SANSOCKET_FRAME_HEAD_WORDS],
+    opaque: [MaybeUninit<u64>; SANSOCKET_FRAME_HEAD_WORDS],
 }
 
 impl Object for sansocket_frame_head {

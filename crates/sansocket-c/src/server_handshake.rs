@@ -1,6 +1,7 @@
 //! The opening handshake of a server: from the bytes of a request to its answer.
 
 use core::ffi::{CStr, c_char};
+use core::mem::MaybeUninit;
 
 use sansocket::Tick;
 use sansocket::handshake::{
@@ -82,7 +83,7 @@ pub const SANSOCKET_SERVER_HANDSHAKE_WORDS: usize = 140;
 #[repr(C)]
 #[derive(Debug)]
 pub struct sansocket_server_handshake {
-    opaque: [u64; SANSOCKET_SERVER_HANDSHAKE_WORDS],
+    opaque: [MaybeUninit<u64>; SANSOCKET_SERVER_HANDSHAKE_WORDS],
 }
 
 /// The handshake borrows the list beside it, so after `init` nothing but the handshake is
@@ -125,7 +126,7 @@ pub const SANSOCKET_REQUEST_WORDS: usize = 284;
 #[repr(C)]
 #[derive(Debug)]
 pub struct sansocket_request {
-    opaque: [u64; SANSOCKET_REQUEST_WORDS],
+    opaque: [MaybeUninit<u64>; SANSOCKET_REQUEST_WORDS],
 }
 
 #[allow(clippy::large_enum_variant, reason = "it lies in memory of one size")]

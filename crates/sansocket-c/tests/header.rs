@@ -4,7 +4,7 @@
 
 #![cfg(not(miri))]
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::{env, fs};
 
 #[test]
@@ -61,6 +61,6 @@ fn every_source_is_known_here() {
     }
 }
 
-fn name_of(path: &PathBuf) -> String {
+fn name_of(path: &Path) -> String {
     path.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
