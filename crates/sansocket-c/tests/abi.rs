@@ -417,8 +417,8 @@ fn a_failure_says_what_where_and_how_it_is_told() {
     assert_eq!(named(failure.rule), "text-not-utf8");
     assert_eq!(named(failure.section), "RFC 6455 section 8.1");
     assert_eq!((failure.offset, failure.close_code), (15, 1007));
-    // SAFETY: a connection, and room of its length.
     let mut told = |room| {
+        // SAFETY: a connection, and room of its length.
         written(room, |out, size, len| unsafe {
             sansocket_failure_text(&mut *server, out, size, len)
         })
