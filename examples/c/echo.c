@@ -1,7 +1,7 @@
 /*
  * An echo server in C11: one thread, epoll, many connections.
  *
- *     echo [ADDRESS:]PORT [MESSAGE_LEN_MAX]
+ *     echo [ADDRESS:]PORT [MESSAGE_LEN_MAX [FRAGMENTS_MAX]]
  *
  * It shows what an embedder has to do, and no more:
  *
@@ -74,6 +74,7 @@ struct connection {
 
 static int poller, listener;
 static size_t message_len_max = 1 << 20, out_size;
+static uint32_t fragments_max; /* 0 is the default */
 static struct connection *heap[CONNECTIONS_MAX];
 static size_t heap_len, connections_max = CONNECTIONS_MAX;
 static volatile sig_atomic_t is_stopping;
@@ -255,6 +256,7 @@ static void open_websocket(struct connection *connection, const sansocket_reques
     sansocket_config config;
     sansocket_config_default(&config);
     config.message_len_max = message_len_max;
+    config.fragments_max = fragments_max;
     sansocket_server_init(&connection->websocket, &config);
     sansocket_carry_init(&connection->carry);
     sansocket_assembler_init(&connection->assembler, connection->storage, message_len_max);
@@ -476,11 +478,16 @@ static void listen_on(const char *where) {
 }
 
 int main(int argc, char **argv) {
-    if (argc < 2 || argc > 3) {
-        fprintf(stderr, "usage: echo [ADDRESS:]PORT [MESSAGE_LEN_MAX]\n");
+    if (argc < 2 || argc > 4) {
+        fprintf(stderr, "usage: echo [ADDRESS:]PORT [MESSAGE_LEN_MAX [FRAGMENTS_MAX]]\n");
         return 2;
     }
-    if (argc == 3) message_len_max = strtoul(argv[2], NULL, 10);
+    if (argc > 2) message_len_max = strtoul(argv[2], NULL, 10);
+    if (argc > 3) fragments_max = (uint32_t)strtoul(argv[3], NULL, 10);
+    if (message_len_max == 0 || message_len_max > SIZE_MAX / 4) {
+        fprintf(stderr, "not a length: %s\n", argv[2]);
+        return 2;
+    }
     out_size = message_len_max + READ_LEN + SLACK;
 
     /* Signals come while we wait, and at no other time. */
