@@ -60,7 +60,12 @@ pub(crate) struct Asking {
     place: usize,
     subprotocols: List<&'static str>,
     fields: FieldList<'static>,
-    handshake: Option<ClientHandshake<'static>>,
+    checking: Option<Checking>,
+}
+
+struct Checking {
+    handshake: ClientHandshake<'static>,
+    error: Option<ResponseError>,
 }
 
 impl Object for sansocket_client_handshake {
@@ -141,7 +146,7 @@ pub unsafe extern "C" fn sansocket_client_handshake_write(
     // SAFETY: what the caller promises for these arguments.
     report(unsafe {
         memory::output(out, out_size, len).and_then(|Output { room, len }| {
-            let written = asking(handshake)?.write(room);
+            let written = checking(handshake)?.handshake.write(room);
             Output { room: &mut [], len }.tell(written)
         })
     })
@@ -167,16 +172,18 @@ pub unsafe extern "C" fn sansocket_client_handshake_receive(
         memory::write(kind, SANSOCKET_RESPONSE_INCOMPLETE).and_then(|()| {
             memory::check_place(response)?;
             let received = memory::input::<'static>(received, len)?;
-            match asking(handshake)?.receive(received)? {
-                Answer::Incomplete => Ok(()),
-                Answer::Accepted(answer) => {
+            let checking = checking(handshake)?;
+            match checking.handshake.receive(received) {
+                Ok(Answer::Incomplete) => Ok(()),
+                Ok(Answer::Accepted(answer)) => {
                     memory::write(kind, SANSOCKET_RESPONSE_ACCEPTED)?;
                     memory::put(response, Answered::Accepted(answer))
                 }
-                Answer::Rejected(answer) => {
+                Ok(Answer::Rejected(answer)) => {
                     memory::write(kind, SANSOCKET_RESPONSE_DECLINED)?;
                     memory::put(response, Answered::Declined(answer))
                 }
+                Err(error) => Err(checking.fail(error)),
             }
         })
     })
@@ -188,7 +195,12 @@ pub unsafe extern "C" fn sansocket_client_handshake_receive_end(
     handshake: *mut sansocket_client_handshake,
 ) -> sansocket_status {
     // SAFETY: what the caller promises for this argument.
-    report(unsafe { asking(handshake).and_then(|handshake| Ok(handshake.receive_end()?)) })
+    report(unsafe {
+        checking(handshake).and_then(|checking| {
+            let outcome = checking.handshake.receive_end();
+            outcome.map_err(|error| checking.fail(error))
+        })
+    })
 }
 
 /// Writes to `at_us` when `sansocket_client_handshake_handle_timeout` wants to be called; see
@@ -200,8 +212,8 @@ pub unsafe extern "C" fn sansocket_client_handshake_poll_timeout(
 ) -> sansocket_status {
     // SAFETY: what the caller promises for these arguments.
     report(unsafe {
-        asking(handshake)
-            .and_then(|handshake| memory::write(at_us, micros(handshake.poll_timeout())))
+        checking(handshake)
+            .and_then(|checking| memory::write(at_us, micros(checking.handshake.poll_timeout())))
     })
 }
 
@@ -214,7 +226,12 @@ pub unsafe extern "C" fn sansocket_client_handshake_handle_timeout(
 ) -> sansocket_status {
     let now = Tick::from_micros(now_us);
     // SAFETY: what the caller promises for this argument.
-    report(unsafe { asking(handshake).and_then(|handshake| Ok(handshake.handle_timeout(now)?)) })
+    report(unsafe {
+        checking(handshake).and_then(|checking| {
+            let outcome = checking.handshake.handle_timeout(now);
+            outcome.map_err(|error| checking.fail(error))
+        })
+    })
 }
 
 /// Writes to `rejection` why the response was `SANSOCKET_REJECTED`; `SANSOCKET_ERROR_NOTHING` if it
@@ -226,10 +243,9 @@ pub unsafe extern "C" fn sansocket_client_handshake_rejection(
 ) -> sansocket_status {
     // SAFETY: what the caller promises for these arguments.
     report(unsafe {
-        asking(handshake).and_then(|handshake| {
-            // Time zero makes nothing late that was not.
-            let error = handshake.handle_timeout(Tick::ZERO).err();
-            memory::write(rejection, error.ok_or(SANSOCKET_ERROR_NOTHING)?.into())
+        checking(handshake).and_then(|checking| {
+            let error = checking.error.ok_or(SANSOCKET_ERROR_NOTHING)?;
+            memory::write(rejection, error.into())
         })
     })
 }
@@ -302,7 +318,7 @@ unsafe fn init(
                 SANSOCKET_ERROR_SUBPROTOCOL,
             )?,
             fields: fields(given.fields, given.fields_len)?,
-            handshake: None,
+            checking: None,
         };
         memory::put(handshake, asking)?;
         let asking = memory::place(handshake)?;
@@ -315,7 +331,7 @@ unsafe fn init(
             wanted = wanted.origin(origin);
         }
         let made = ClientHandshake::new(wanted, nonce)?.limits(given.limits());
-        (&raw mut (*asking).handshake).write(Some(made));
+        (&raw mut (*asking).checking).write(Some(Checking { handshake: made, error: None }));
     }
     Ok(())
 }
@@ -334,9 +350,9 @@ impl sansocket_client_request {
 }
 
 /// The part of the handshake that is used after `init`.
-unsafe fn asking<'a>(
+unsafe fn checking<'a>(
     handshake: *mut sansocket_client_handshake,
-) -> Result<&'a mut ClientHandshake<'static>, sansocket_status> {
+) -> Result<&'a mut Checking, sansocket_status> {
     // SAFETY: the caller gives a handshake; the lists beside are not touched, so what borrows
     // them stays valid.
     unsafe {
@@ -344,13 +360,14 @@ unsafe fn asking<'a>(
         if (&raw const (*asking).place).read() != handshake as usize {
             return Err(SANSOCKET_ERROR_OBJECT);
         }
-        let handshake = &mut (*asking).handshake;
-        handshake.as_mut().ok_or(SANSOCKET_ERROR_OBJECT)
+        let checking = &mut (*asking).checking;
+        checking.as_mut().ok_or(SANSOCKET_ERROR_OBJECT)
     }
 }
 
-impl From<ResponseError> for sansocket_status {
-    fn from(_: ResponseError) -> Self {
+impl Checking {
+    fn fail(&mut self, error: ResponseError) -> sansocket_status {
+        self.error = Some(error);
         SANSOCKET_REJECTED
     }
 }

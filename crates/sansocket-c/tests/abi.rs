@@ -250,8 +250,11 @@ fn a_client_asks_and_checks_the_answer() {
         let field = told(sansocket_response_field(&*response, text("upgrade"), 0));
         assert_eq!(field.as_deref(), Some("websocket"));
 
-        // Cut off.
+        // Cut off. To ask why there is no rejection changes nothing.
         assert_eq!(init(&request), SANSOCKET_OK);
+        let none = made(|to| sansocket_client_handshake_rejection(handshake, to));
+        assert_eq!(none.err(), Some(SANSOCKET_ERROR_NOTHING));
+        assert_eq!(made(|at| sansocket_client_handshake_poll_timeout(handshake, at)), Ok(0));
         assert_eq!(sansocket_client_handshake_receive_end(handshake), SANSOCKET_REJECTED);
         let why = made(|to| sansocket_client_handshake_rejection(handshake, to)).expect("one");
         assert_eq!(named(why.rule), "incomplete");
