@@ -7,6 +7,7 @@ use sansocket::adapter::Error;
 use sansocket::{
     CloseCode, Compress, Extension, Fin, Kind, Message, NoExtension, Prepared, Role, Server,
 };
+use tokio::task::coop;
 
 use crate::sending::{Flushed, Sending, Shared, Transport};
 
@@ -228,6 +229,8 @@ impl<S: Transport, R: Role, X: Extension> Sender<S, R, X> {
                 return Ok(());
             }
             taken.await;
+            // A transport that only wants others to run may wake at once.
+            coop::consume_budget().await;
         }
     }
 }
