@@ -122,7 +122,11 @@ impl<S: Transport, R: Role, X: Extension> Receiver<S, R, X> {
 
     /// Where the connection is on its way from open to closed.
     pub fn state(&self) -> State {
-        self.half.state()
+        match self.half.state() {
+            // It is to be told of that yet.
+            State::Open if self.shared.lock().told.is_some() => State::CloseSent,
+            state => state,
+        }
     }
 
     /// What went through so far.

@@ -179,9 +179,9 @@ impl<S: Transport, R: Role, X: Extension> Sender<S, R, X> {
 
     /// Puts a Close into the queue.
     pub(crate) fn begin_close(&self, code: CloseCode, reason: &str) -> Result<(), Error> {
-        self.shared.lock().close(code, reason)?;
+        let result = self.shared.lock().close(code, reason);
         self.shared.waiting.wake_receiver();
-        Ok(())
+        result
     }
 
     /// Puts something of about `len` bytes into the queue when there is room.

@@ -195,11 +195,11 @@ impl<S: Transport, R: Role, X: Extension> Sending<S, R, X> {
         Ok(payload)
     }
 
-    /// Encodes a Close; the receiving half is told of it when its task looks.
+    /// Encodes a Close; the receiving half is told of it when its task looks. If it cannot be
+    /// written any more that is an error, but the time for the peer's answer runs all the same.
     pub(crate) fn close(&mut self, code: CloseCode, reason: &str) -> Result<(), Error> {
-        self.check_unbroken()?;
         self.told = Some(self.queue.close(Some(code), reason)?);
-        Ok(())
+        self.check_unbroken()
     }
 
     /// Writes what is encoded and owed, as far as the transport takes it now. If that is not all,
