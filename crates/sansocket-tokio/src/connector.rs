@@ -181,14 +181,14 @@ fn trusting() -> ClientConfig {
 
 /// Tries all addresses of the host, within one timeout.
 async fn tcp(uri: &Uri<'_>, time: Duration) -> io::Result<TcpStream> {
-    let deadline = Instant::now() + time;
+    let started = Instant::now();
     let host = uri.host().trim_start_matches('[').trim_end_matches(']');
     let mut last = io::Error::new(io::ErrorKind::NotFound, "the host has no address");
     let addresses: Vec<_> = lookup_host((host, uri.port())).await?.collect();
     for (index, address) in addresses.iter().enumerate() {
         // One that never answers leaves half of the time for the others.
         let share = if index + 1 == addresses.len() { 1 } else { 2 };
-        let left = deadline.saturating_duration_since(Instant::now()) / share;
+        let left = time.saturating_sub(started.elapsed()) / share;
         match timeout(left, TcpStream::connect(address)).await {
             Ok(Ok(stream)) => {
                 stream.set_nodelay(true)?;

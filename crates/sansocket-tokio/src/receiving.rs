@@ -477,13 +477,10 @@ impl<S: Transport, R: Role, X: Extension> Drop for Receiver<S, R, X> {
     /// does not wait, and the transport ended.
     fn drop(&mut self) {
         let mut sending = self.shared.lock();
-        if self.ended.is_none() && !sending.is_broken() {
-            // Best effort: there is nobody to report an error to.
-            let _ = sending.close(CloseCode::GOING_AWAY, "");
-            let _ = sending.flush();
-            let _ = sending.poll_shutdown();
+        match self.ended {
+            None => sending.part(),
+            Some(_) => drop(sending.end()),
         }
-        sending.end();
     }
 }
 

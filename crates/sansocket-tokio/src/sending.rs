@@ -10,6 +10,7 @@ use std::time::Duration;
 use sansocket::adapter::{Counters, Error, SendQueue};
 use sansocket::{CloseCode, CloseSent, Compress, Extension, Message, Role, SendHalf};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::runtime::Handle;
 use tokio::sync::Notify;
 use tokio::time::{Instant, Sleep, sleep_until};
 
@@ -36,7 +37,7 @@ impl<S: Transport, R: Role, X: Extension> Shared<S, R, X> {
             stream: Some(stream),
             queue: SendQueue::new(half),
             queue_len_max,
-            stall,
+            stall: Some(stall),
             stalling: None,
             unflushed: false,
             broken: None,
@@ -111,8 +112,8 @@ pub(crate) struct Sending<S, R, X: Extension> {
     stream: Option<S>,
     pub(crate) queue: SendQueue<R, X>,
     queue_len_max: usize,
-    /// How long writing may make no progress.
-    stall: Duration,
+    /// How long writing may make no progress; `None`: for ever.
+    stall: Option<Duration>,
     /// Until when, if the transport takes nothing.
     stalling: Option<Pin<Box<Sleep>>>,
     /// Something was written since the transport was last flushed.
@@ -249,7 +250,11 @@ impl<S: Transport, R: Role, X: Extension> Sending<S, R, X> {
 
     /// The transport takes nothing: fails if it has not for the whole stall deadline.
     fn poll_stalled(&mut self) -> Result<Poll<usize>, Error> {
-        let deadline = Instant::now() + self.stall;
+        let deadline = self.stall.and_then(|stall| Instant::now().checked_add(stall));
+        // Outside of a runtime no time passes; whoever waits is inside of one.
+        let (Some(deadline), Ok(_)) = (deadline, Handle::try_current()) else {
+            return Ok(Poll::Pending);
+        };
         let stalling = self.stalling.get_or_insert_with(|| Box::pin(sleep_until(deadline)));
         if stalling.deadline() > deadline {
             stalling.as_mut().reset(deadline); // there is a hurry now
@@ -285,7 +290,20 @@ impl<S: Transport, R: Role, X: Extension> Sending<S, R, X> {
 
     /// From now on writing may make no progress only this long.
     pub(crate) fn hurry(&mut self, stall: Duration) {
-        self.stall = self.stall.min(stall);
+        self.stall = Some(self.stall.map_or(stall, |now| now.min(stall)));
+    }
+
+    /// Tells the peer that nobody receives any more, as far as that does not wait, and ends.
+    pub(crate) fn part(&mut self) {
+        if self.broken.is_none() {
+            // Nobody waits for it, and the runtime may be gone that its timer belongs to.
+            self.stall = None;
+            // Best effort: there is nobody to report an error to.
+            let _ = self.close(CloseCode::GOING_AWAY, "");
+            let _ = self.flush();
+            let _ = self.poll_shutdown();
+        }
+        self.end();
     }
 
     /// Nobody receives any more: the stream ends, whoever still sends.
