@@ -3,7 +3,7 @@
 
 use std::future::{Future, poll_fn};
 use std::io;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -262,8 +262,8 @@ impl<S: Transport, R: Role, X: Extension> Receiver<S, R, X> {
                 }
             }
             Poll::Ready(Err(error)) => self.end_transport(Outcome::Error(Error::Io(error))),
-            // There may be something to read: the task was only asked to let others run.
-            Poll::Pending if !coop::has_budget_remaining() => return Poll::Pending,
+            // There may be something to read.
+            Poll::Pending if has_to_yield(cx) => return Poll::Pending,
             Poll::Pending => return self.poll_idle(cx),
         }
         Poll::Ready(())
@@ -417,7 +417,7 @@ impl<S: Transport, R: Role, X: Extension> Receiver<S, R, X> {
                 Poll::Ready(Err(_reset)) => {
                     self.half.receive_reset(|_| {});
                 }
-                Poll::Pending if !coop::has_budget_remaining() => return Poll::Pending,
+                Poll::Pending if has_to_yield(cx) => return Poll::Pending,
                 Poll::Pending => ready!(self.poll_alarm(cx)),
             }
         }
@@ -490,6 +490,12 @@ pub(crate) fn lent(inbox: &Inbox) -> Result<Message<'_>, Error> {
         Some(Delivery::Message(message)) => Ok(message),
         _ => Err(Error::ForeignInbox),
     }
+}
+
+/// Whether the task is to let others run before it can know that there is nothing; then it is
+/// woken again, whatever the transport makes of its waker.
+fn has_to_yield(cx: &mut Context<'_>) -> bool {
+    !coop::has_budget_remaining() && pin!(coop::consume_budget()).poll(cx).is_pending()
 }
 
 /// The error for a connection that ended like this.

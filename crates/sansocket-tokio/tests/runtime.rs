@@ -4,11 +4,13 @@ mod support;
 
 use std::time::Duration;
 
-use sansocket::Server;
 use sansocket::adapter::{ConnectOptions, Error, Settings};
+use sansocket::{Config, Inbox, Rule, Server};
 use sansocket_tokio::{accept, connect_with};
-use support::{open, open_with, quiet, text};
+use support::{TestClient, Wire, open, open_with, owned, quiet, soon, text};
 use tokio::io::duplex;
+use tokio::task::coop;
+use tokio::time::Instant;
 
 #[test]
 fn sockets_can_be_used_and_dropped_outside_the_runtime() {
@@ -53,4 +55,27 @@ async fn a_connect_time_without_end_is_none() {
     let options = ConnectOptions::new().connect_timeout(Duration::MAX);
     connect_with(&uri, &options).await.expect("open");
     server.await.expect("served").expect("open");
+}
+
+/// Spends what the task may do before it has to let others run.
+async fn spend_budget() {
+    let (sender, mut receiver) = tokio::sync::mpsc::unbounded_channel();
+    while coop::has_budget_remaining() {
+        sender.send(()).expect("it is there");
+        receiver.recv().await.expect("it was sent");
+    }
+}
+
+// The transport knows nothing of budgets: what it does not give is not there.
+#[tokio::test(start_paused = true)]
+async fn deadlines_are_kept_by_a_task_whose_budget_is_spent() {
+    let mut socket = open::<TestClient, _>(Wire::new::<TestClient>([]).stays(), &Config::new());
+    let started = Instant::now();
+    let task = tokio::spawn(async move {
+        spend_budget().await;
+        socket.receive(&mut Inbox::new()).await.map(owned)
+    });
+    let error = soon(task).await.expect("ended").expect_err("silence");
+    assert!(matches!(error, Error::Failed(failure) if failure.rule() == Rule::PongTimeout));
+    assert!(started.elapsed() < Duration::from_secs(60));
 }
