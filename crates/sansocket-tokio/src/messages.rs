@@ -76,9 +76,7 @@ impl<S: Transport, R: Role, X: Extension> Sink<OwnedMessage> for Messages<S, R, 
         let shared = self.socket.sender().shared();
         // Before it is tried, so that no wake-up is missed.
         shared.waiting.set_sink(cx.waker());
-        let mut sending = shared.lock();
-        sending.check_unbroken()?;
-        if sending.makes_room(1) { Poll::Ready(Ok(())) } else { Poll::Pending }
+        if shared.lock().makes_room(1)? { Poll::Ready(Ok(())) } else { Poll::Pending }
     }
 
     fn start_send(self: Pin<&mut Self>, message: OwnedMessage) -> Result<(), Error> {

@@ -191,9 +191,11 @@ impl<S: Transport, R: Role, X: Extension> Sender<S, R, X> {
         enqueue: impl FnOnce(&mut Sending<S, R, X>) -> Result<(), Error>,
     ) -> Result<(), Error> {
         let mut enqueue = Some(enqueue);
-        self.until(|sending| match enqueue.take_if(|_| sending.makes_room(len)) {
-            Some(enqueue) => enqueue(sending).map(Some),
-            None => sending.check_unbroken().map(|()| None),
+        self.until(|sending| {
+            if !sending.makes_room(len)? {
+                return Ok(None);
+            }
+            enqueue.take().map_or(Ok(()), |enqueue| enqueue(sending)).map(Some)
         })
         .await?;
         self.shared.waiting.wake_receiver();
@@ -206,8 +208,7 @@ impl<S: Transport, R: Role, X: Extension> Sender<S, R, X> {
         enqueue: impl FnOnce(&mut Sending<S, R, X>) -> Result<(), Error>,
     ) -> Result<Option<()>, Error> {
         let mut sending = self.shared.lock();
-        sending.check_unbroken()?;
-        if !sending.makes_room(len) {
+        if !sending.makes_room(len)? {
             return Ok(None);
         }
         enqueue(&mut sending)?;

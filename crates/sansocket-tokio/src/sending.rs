@@ -152,14 +152,19 @@ pub(crate) enum Flushed {
 
 impl<S: Transport, R: Role, X: Extension> Sending<S, R, X> {
     /// Whether a message of this length may wait with the others. Any may that waits alone.
-    pub(crate) fn has_room(&self, len: usize) -> bool {
+    fn has_room(&self, len: usize) -> bool {
         let backlog = self.queue.backlog();
         backlog == 0 || backlog.saturating_add(len) <= self.queue_len_max
     }
 
-    /// [`has_room`](Self::has_room), when what can be written is.
-    pub(crate) fn makes_room(&mut self, len: usize) -> bool {
-        self.has_room(len) || (self.flush().is_ok() && self.has_room(len))
+    /// Whether there is room for a message of this length when what can be written is. An error
+    /// if there never will be.
+    pub(crate) fn makes_room(&mut self, len: usize) -> Result<bool, Error> {
+        self.check_unbroken()?;
+        if !self.has_room(len) {
+            self.flush()?;
+        }
+        Ok(self.has_room(len))
     }
 
     /// Puts a message behind the others, and writes if that is worth it: a long one is written
@@ -240,7 +245,7 @@ impl<S: Transport, R: Role, X: Extension> Sending<S, R, X> {
             (waiting, _) => non_zero(stream.poll_write(&mut cx, waiting)),
         };
         let Poll::Ready(result) = result else { return self.poll_stalled() };
-        let len = result.inspect_err(|error| self.broken = Some(Broken::Io(error.kind())))?;
+        let len = result.inspect_err(|error| self.give_up(Broken::Io(error.kind())))?;
         self.stalling = None;
         self.unflushed |= len > 0;
         self.bytes_sent += len as u64;
@@ -263,9 +268,14 @@ impl<S: Transport, R: Role, X: Extension> Sending<S, R, X> {
         if stalling.as_mut().poll(&mut cx).is_pending() {
             return Ok(Poll::Pending);
         }
-        self.broken = Some(Broken::Stalled);
-        self.ready.wake_by_ref();
+        self.give_up(Broken::Stalled);
         Err(Error::WriteStalled)
+    }
+
+    /// Nothing will be written any more, and all that wait for it are told.
+    fn give_up(&mut self, broken: Broken) {
+        self.broken.get_or_insert(broken);
+        self.ready.wake_by_ref();
     }
 
     /// Reads what is there.
@@ -308,8 +318,7 @@ impl<S: Transport, R: Role, X: Extension> Sending<S, R, X> {
 
     /// Nobody receives any more: the stream ends, whoever still sends.
     pub(crate) fn end(&mut self) -> Option<S> {
-        self.broken.get_or_insert(Broken::Io(io::ErrorKind::BrokenPipe));
-        self.ready.wake_by_ref();
+        self.give_up(Broken::Io(io::ErrorKind::BrokenPipe));
         self.stream.take()
     }
 
@@ -327,7 +336,7 @@ impl<S: Transport, R: Role, X: Extension> Sending<S, R, X> {
     }
 
     /// Nothing follows what was not written whole.
-    pub(crate) fn check_unbroken(&self) -> Result<(), Error> {
+    fn check_unbroken(&self) -> Result<(), Error> {
         self.broken.map_or(Ok(()), |broken| Err(broken.into()))
     }
 }

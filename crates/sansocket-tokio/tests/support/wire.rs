@@ -34,6 +34,8 @@ struct Inner {
     /// The peer ends the stream when it has said everything.
     ends: bool,
     hesitates: bool,
+    /// It takes nothing until it fails.
+    blocks: bool,
     /// It did, and the call was not yet made again: of reads, writes, flushes, ends.
     hesitated: [bool; 4],
     read_len_max: usize,
@@ -70,6 +72,7 @@ impl Wire {
             incoming: VecDeque::new(),
             ends: true,
             hesitates: false,
+            blocks: false,
             hesitated: [false; 4],
             read_len_max: usize::MAX,
             write_len_max: usize::MAX,
@@ -96,6 +99,12 @@ impl Wire {
     /// Each call is pending once before it is done.
     pub(crate) fn hesitates(self) -> Self {
         self.inner().hesitates = true;
+        self
+    }
+
+    /// Nothing can be written, and nobody is woken for that.
+    pub(crate) fn blocks(self) -> Self {
+        self.inner().blocks = true;
         self
     }
 
@@ -167,6 +176,9 @@ impl Inner {
             return Poll::Pending;
         }
         self.hesitated[call as usize] = false;
+        if self.blocks && self.fault.is_none() && call == Call::Write {
+            return Poll::Pending;
+        }
         let number = self.calls;
         self.calls += 1;
         assert!(number < CALLS_MAX, "it never ends");
