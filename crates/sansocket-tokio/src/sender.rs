@@ -9,7 +9,7 @@ use sansocket::{
 };
 use tokio::task::coop;
 
-use crate::sending::{Flushed, Sending, Shared, Transport};
+use crate::sending::{Sending, Shared, Transport};
 
 /// The half that sends. It can be cloned and used from any number of tasks; what they
 /// send does not interleave.
@@ -105,13 +105,18 @@ impl<S: Transport, R: Role, X: Extension> Sender<S, R, X> {
         self.shared.lock().queue.backlog()
     }
 
-    /// Writes everything that waits.
+    /// Writes everything that waits now.
     ///
     /// # Errors
     ///
     /// [`Error::Io`] or [`Error::WriteStalled`] if the transport fails.
     pub async fn flush(&self) -> Result<(), Error> {
-        self.until(|sending| Ok((sending.flush()? == Flushed::All).then_some(()))).await
+        let mut end = None;
+        self.until(|sending| {
+            let end = *end.get_or_insert_with(|| sending.queue_end());
+            Ok(sending.flush_to(end)?.then_some(()))
+        })
+        .await
     }
 
     /// Sends one fragment of a message; the one with [`Fin::Last`] ends it. Other senders must

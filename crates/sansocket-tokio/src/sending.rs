@@ -208,6 +208,18 @@ impl<S: Transport, R: Role, X: Extension> Sending<S, R, X> {
         self.check_unbroken()
     }
 
+    /// Where the queue ends now, counted in all bytes that were to be written so far.
+    pub(crate) fn queue_end(&self) -> u64 {
+        self.bytes_sent + self.queue.backlog() as u64
+    }
+
+    /// [`flush`](Self::flush): whether everything up to `end` was written. What others put behind
+    /// it is not waited for.
+    pub(crate) fn flush_to(&mut self, end: u64) -> Result<bool, Error> {
+        let flushed = self.flush()?;
+        Ok(flushed == Flushed::All || (self.queue.backlog() > 0 && self.bytes_sent >= end))
+    }
+
     /// Writes what is encoded and owed, as far as the transport takes it now. If that is not all,
     /// all that wait are woken when it takes more, or has taken nothing for too long.
     pub(crate) fn flush(&mut self) -> Result<Flushed, Error> {

@@ -13,6 +13,7 @@ use support::{
     End, Fault, TestClient, Wire, frame, open, open_with, owned, pair, pair_with, quiet, settle,
     soon, text, words,
 };
+use tokio::io::AsyncReadExt;
 use tokio::time::{Instant, sleep, timeout};
 
 /// Room for everything.
@@ -85,12 +86,13 @@ async fn feed_waits_for_room_and_try_send_does_not() {
     settle().await;
     assert!(!feeding.is_finished());
     assert!(socket.sender().queue_len() <= 1000 + 4);
-    // Nobody receives: the one who waits for room writes.
-    assert_eq!(peer.next().await.payload.len(), 900);
+    // Nobody receives: the one who waits for room writes until there is some.
+    peer.stream.read_exact(&mut [0; 400]).await.expect("the beginning");
     soon(feeding).await.expect("ended").expect("open");
     let sender = socket.sender().clone();
     tokio::spawn(async move { sender.flush().await });
-    assert_eq!([peer.next().await.payload.len(), peer.next().await.payload.len()], [150, 300]);
+    peer.stream.read_exact(&mut [0; 504 + 154]).await.expect("the rest");
+    assert_eq!(peer.next().await.payload.len(), 300);
     socket.sender().try_send("there is room again").expect("open");
 }
 
@@ -112,6 +114,26 @@ async fn a_message_longer_than_the_queue_waits_until_it_is_empty() {
     let sender = socket.sender().clone();
     tokio::spawn(async move { sender.flush().await });
     assert_eq!(peer.next().await.payload.len(), 5000);
+}
+
+// It waits for what was there before, not for what others put behind it.
+#[tokio::test(start_paused = true)]
+async fn send_returns_beside_senders_that_keep_the_queue_full() {
+    let (socket, mut peer) = pair_with::<Server>(&quiet(), &bounded(1000), 100);
+    for _ in 0..3 {
+        let sender = socket.sender().clone();
+        tokio::spawn(async move { while sender.feed(&text(90)[..]).await.is_ok() {} });
+    }
+    settle().await;
+    let sender = socket.sender().clone();
+    let sending = tokio::spawn(async move { sender.send("now and then").await });
+    let mut after = 0;
+    while !sending.is_finished() {
+        peer.next().await;
+        after += 1;
+        assert!(after < 100, "it waits for ever");
+    }
+    sending.await.expect("ended").expect("open");
 }
 
 #[tokio::test(start_paused = true)]
