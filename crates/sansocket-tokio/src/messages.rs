@@ -76,12 +76,16 @@ impl<S: Transport, R: Role, X: Extension> Sink<OwnedMessage> for Messages<S, R, 
         let shared = self.socket.sender().shared();
         // Before it is tried, so that no wake-up is missed.
         shared.waiting.set_sink(cx.waker());
-        if shared.lock().makes_room(1)? { Poll::Ready(Ok(())) } else { Poll::Pending }
+        if shared.lock().has_room()? { Poll::Ready(Ok(())) } else { Poll::Pending }
     }
 
     fn start_send(self: Pin<&mut Self>, message: OwnedMessage) -> Result<(), Error> {
         let shared = self.socket.sender().shared();
-        shared.lock().enqueue(message.as_message(), Compress::Auto)?;
+        {
+            let mut sending = shared.lock();
+            sending.enqueue(message.as_message(), Compress::Auto)?;
+            sending.hold_some(message.as_message().len());
+        }
         shared.waiting.wake_receiver();
         Ok(())
     }

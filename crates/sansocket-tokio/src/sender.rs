@@ -1,15 +1,18 @@
 //! The half that sends, from any number of tasks.
 
+use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::sync::Arc;
+use std::task::{Poll, ready};
 
 use sansocket::adapter::Error;
 use sansocket::{
     CloseCode, Compress, Extension, Fin, Kind, Message, NoExtension, Prepared, Role, Server,
 };
+use tokio::sync::SemaphorePermit;
 use tokio::task::coop;
 
-use crate::sending::{Sending, Shared, Transport};
+use crate::sending::{Sending, Shared, Transport, Waiting};
 
 /// The half that sends. It can be cloned and used from any number of tasks; what they
 /// send does not interleave.
@@ -96,8 +99,7 @@ impl<S: Transport, R: Role, X: Extension> Sender<S, R, X> {
     /// [`Error::QueueFull`] if there is none; else as [`send`](Self::send).
     pub fn try_send<'m>(&self, message: impl Into<Message<'m>>) -> Result<(), Error> {
         let message = message.into();
-        self.try_when_room(message.len(), |sending| sending.enqueue(message, Compress::Auto))?
-            .ok_or(Error::QueueFull)
+        self.try_when_room(message.len(), |sending| sending.enqueue(message, Compress::Auto))
     }
 
     /// How many bytes are waiting to be written.
@@ -195,31 +197,64 @@ impl<S: Transport, R: Role, X: Extension> Sender<S, R, X> {
         len: usize,
         enqueue: impl FnOnce(&mut Sending<S, R, X>) -> Result<(), Error>,
     ) -> Result<(), Error> {
-        let mut enqueue = Some(enqueue);
-        self.until(|sending| {
-            if !sending.makes_room(len)? {
-                return Ok(None);
-            }
-            enqueue.take().map_or(Ok(()), |enqueue| enqueue(sending)).map(Some)
-        })
-        .await?;
-        self.shared.waiting.wake_receiver();
-        Ok(())
+        let room = match self.try_room(len)? {
+            Some(room) => room,
+            None => self.wait_for_room(len).await?,
+        };
+        self.put(room, enqueue)
     }
 
     fn try_when_room(
         &self,
         len: usize,
         enqueue: impl FnOnce(&mut Sending<S, R, X>) -> Result<(), Error>,
-    ) -> Result<Option<()>, Error> {
-        let mut sending = self.shared.lock();
-        if !sending.makes_room(len)? {
-            return Ok(None);
+    ) -> Result<(), Error> {
+        let room = self.try_room(len)?.ok_or(Error::QueueFull)?;
+        self.put(room, enqueue)
+    }
+
+    fn put(
+        &self,
+        room: SemaphorePermit<'_>,
+        enqueue: impl FnOnce(&mut Sending<S, R, X>) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        {
+            let mut sending = self.shared.lock();
+            sending.check_unbroken()?;
+            enqueue(&mut sending)?;
+            sending.hold(room);
         }
-        enqueue(&mut sending)?;
-        drop(sending);
         self.shared.waiting.wake_receiver();
-        Ok(Some(()))
+        Ok(())
+    }
+
+    /// Room for `len` bytes, if there is some when what can be written is.
+    fn try_room(&self, len: usize) -> Result<Option<SemaphorePermit<'_>>, Error> {
+        let Waiting { room, .. } = &*self.shared.waiting;
+        let needed = self.shared.waiting.room_for(len);
+        if let Ok(room) = room.try_acquire_many(needed) {
+            return Ok(Some(room));
+        }
+        self.shared.lock().flush()?;
+        Ok(room.try_acquire_many(needed).ok())
+    }
+
+    /// Waits in turn for room, and writes meanwhile.
+    async fn wait_for_room(&self, len: usize) -> Result<SemaphorePermit<'_>, Error> {
+        let waiting = &self.shared.waiting;
+        let mut room = pin!(waiting.room.acquire_many(waiting.room_for(len)));
+        let mut writing = pin!(self.until(|sending| sending.flush().map(|_| None)));
+        poll_fn(|cx| {
+            if let Poll::Ready(Err(error)) = writing.as_mut().poll(cx) {
+                return Poll::Ready(Err(error));
+            }
+            match ready!(room.as_mut().poll(cx)) {
+                Ok(room) => Poll::Ready(Ok(room)),
+                // It is closed when the transport is given up.
+                Err(_closed) => Poll::Ready(Err(self.shared.lock().why_broken())),
+            }
+        })
+        .await
     }
 
     /// Tries until it is done, whenever the transport has taken something.
@@ -263,8 +298,7 @@ impl<S: Transport, X: Extension> Sender<S, Server, X> {
     pub fn try_send_prepared<P: AsRef<[u8]>>(&self, prepared: &Prepared<P>) -> Result<(), Error> {
         self.try_when_room(prepared.frame_len(), |sending| {
             Ok(sending.queue.send_prepared(prepared)?)
-        })?
-        .ok_or(Error::QueueFull)
+        })
     }
 }
 

@@ -11,7 +11,7 @@ use sansocket::adapter::{Counters, Error, SendQueue};
 use sansocket::{CloseCode, CloseSent, Compress, Extension, Message, Role, SendHalf};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::runtime::Handle;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore, SemaphorePermit};
 use tokio::time::{Instant, Sleep, sleep_until};
 
 /// A stream of bytes that a WebSocket can run over.
@@ -32,11 +32,11 @@ impl<S: Transport, R: Role, X: Extension> Shared<S, R, X> {
         stall: Duration,
         queue_len_max: usize,
     ) -> Self {
-        let waiting = Arc::new(Waiting::default());
+        let waiting = Arc::new(Waiting::new(queue_len_max));
         let sending = Sending {
             stream: Some(stream),
             queue: SendQueue::new(half),
-            queue_len_max,
+            held: 0,
             stall: Some(stall),
             stalling: None,
             unflushed: false,
@@ -44,6 +44,7 @@ impl<S: Transport, R: Role, X: Extension> Shared<S, R, X> {
             told: None,
             bytes_sent: 0,
             ready: waiting.clone().into(),
+            waiting: waiting.clone(),
         };
         Self { sending: Mutex::new(sending), waiting }
     }
@@ -56,14 +57,36 @@ impl<S: Transport, R: Role, X: Extension> Shared<S, R, X> {
 
 /// Who waits until something can be written. The transport knows one waker for that, so this
 /// is it, and wakes them all.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Waiting {
     receiver: Mutex<Option<Waker>>,
     sink: Mutex<Option<Waker>>,
     pub(crate) senders: Notify,
+    /// A permit for each byte that may still be put into the queue. Who waits for many is not
+    /// overtaken by those who need few.
+    pub(crate) room: Semaphore,
+    room_max: u32,
 }
 
 impl Waiting {
+    fn new(queue_len_max: usize) -> Self {
+        let room_max = u32::try_from(queue_len_max).unwrap_or(u32::MAX).max(1);
+        Self {
+            receiver: Mutex::default(),
+            sink: Mutex::default(),
+            senders: Notify::new(),
+            room: Semaphore::new(usize::try_from(room_max).unwrap_or(Semaphore::MAX_PERMITS)),
+            room_max,
+        }
+    }
+
+    /// How much room a frame with a payload of this length needs: all there is if it is longer
+    /// than that.
+    pub(crate) fn room_for(&self, payload_len: usize) -> u32 {
+        let len = u32::try_from(payload_len).unwrap_or(u32::MAX).saturating_add(HEAD_LEN_MAX);
+        len.min(self.room_max)
+    }
+
     pub(crate) fn set_receiver(&self, waker: &Waker) {
         set(&self.receiver, waker);
     }
@@ -111,7 +134,8 @@ pub(crate) struct Sending<S, R, X: Extension> {
     /// `None` when nobody is there any more to receive.
     stream: Option<S>,
     pub(crate) queue: SendQueue<R, X>,
-    queue_len_max: usize,
+    /// Permits that what waits in the queue has used; never more than its bytes.
+    held: usize,
     /// How long writing may make no progress; `None`: for ever.
     stall: Option<Duration>,
     /// Until when, if the transport takes nothing.
@@ -125,6 +149,7 @@ pub(crate) struct Sending<S, R, X: Extension> {
     bytes_sent: u64,
     /// Wakes all that wait.
     ready: Waker,
+    waiting: Arc<Waiting>,
 }
 
 /// Why nothing can be written any more.
@@ -151,20 +176,20 @@ pub(crate) enum Flushed {
 }
 
 impl<S: Transport, R: Role, X: Extension> Sending<S, R, X> {
-    /// Whether a message of this length may wait with the others. Any may that waits alone.
-    fn has_room(&self, len: usize) -> bool {
-        let backlog = self.queue.backlog();
-        backlog == 0 || backlog.saturating_add(len) <= self.queue_len_max
+    /// What was put into the queue took this room, and gives it back when it is written.
+    pub(crate) fn hold(&mut self, room: SemaphorePermit<'_>) {
+        self.held += room.num_permits();
+        room.forget();
+        self.release();
     }
 
-    /// Whether there is room for a message of this length when what can be written is. An error
-    /// if there never will be.
-    pub(crate) fn makes_room(&mut self, len: usize) -> Result<bool, Error> {
-        self.check_unbroken()?;
-        if !self.has_room(len) {
-            self.flush()?;
+    /// Gives back the room of what was written.
+    fn release(&mut self) {
+        let backlog = self.queue.backlog();
+        if self.held > backlog {
+            self.waiting.room.add_permits(self.held - backlog);
+            self.held = backlog;
         }
-        Ok(self.has_room(len))
     }
 
     /// Puts a message behind the others, and writes if that is worth it: a long one is written
@@ -262,6 +287,7 @@ impl<S: Transport, R: Role, X: Extension> Sending<S, R, X> {
         self.unflushed |= len > 0;
         self.bytes_sent += len as u64;
         self.queue.wrote(len.min(backlog));
+        self.release();
         Ok(Poll::Ready(len.saturating_sub(backlog)))
     }
 
@@ -287,6 +313,7 @@ impl<S: Transport, R: Role, X: Extension> Sending<S, R, X> {
     /// Nothing will be written any more, and all that wait for it are told.
     fn give_up(&mut self, broken: Broken) {
         self.broken.get_or_insert(broken);
+        self.waiting.room.close();
         self.ready.wake_by_ref();
     }
 
@@ -347,8 +374,33 @@ impl<S: Transport, R: Role, X: Extension> Sending<S, R, X> {
         Counters { bytes_sent: self.bytes_sent, ..self.queue.counters() }
     }
 
+    /// Why nothing can be written any more.
+    pub(crate) fn why_broken(&self) -> Error {
+        self.broken.unwrap_or(Broken::Io(io::ErrorKind::BrokenPipe)).into()
+    }
+
+    /// Whether the queue has room for anything when what can be written is. An error if there
+    /// never will be.
+    pub(crate) fn has_room(&mut self) -> Result<bool, Error> {
+        self.check_unbroken()?;
+        if self.waiting.room.available_permits() == 0 {
+            self.flush()?;
+        }
+        Ok(self.waiting.room.available_permits() > 0)
+    }
+
+    /// Takes the room that a message needs, or what there is of it.
+    pub(crate) fn hold_some(&mut self, payload_len: usize) {
+        let waiting = self.waiting.clone();
+        let needed = usize::try_from(waiting.room_for(payload_len)).unwrap_or(usize::MAX);
+        let some = u32::try_from(needed.min(waiting.room.available_permits())).unwrap_or(0);
+        if let Ok(room) = waiting.room.try_acquire_many(some) {
+            self.hold(room);
+        }
+    }
+
     /// Nothing follows what was not written whole.
-    fn check_unbroken(&self) -> Result<(), Error> {
+    pub(crate) fn check_unbroken(&self) -> Result<(), Error> {
         self.broken.map_or(Ok(()), |broken| Err(broken.into()))
     }
 }
@@ -364,3 +416,6 @@ fn non_zero(written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
 /// A message up to this length is copied behind its head, to be written with what else is
 /// waiting, and so much may wait before it is written without being asked for.
 const COPIED_MAX: usize = 16 * 1024;
+
+/// RFC 6455 section 5.2: two bytes, eight of length, and a masking key.
+const HEAD_LEN_MAX: u32 = 14;

@@ -116,6 +116,40 @@ async fn a_message_longer_than_the_queue_waits_until_it_is_empty() {
     assert_eq!(peer.next().await.payload.len(), 5000);
 }
 
+#[tokio::test(start_paused = true)]
+async fn senders_that_wait_for_room_take_turns() {
+    const TASKS: u8 = 4;
+    let (socket, mut peer) = pair_with::<Server>(&quiet(), &bounded(1000), 100);
+    for task in 0..TASKS {
+        let sender = socket.sender().clone();
+        tokio::spawn(async move { while sender.feed(&[task; 90][..]).await.is_ok() {} });
+    }
+    let mut counts = [0; TASKS as usize];
+    for _ in 0..200 {
+        counts[usize::from(peer.next().await.payload[0])] += 1;
+    }
+    assert!(counts.iter().all(|count| *count >= 40), "{counts:?}");
+}
+
+// Whoever sends little does not overtake a long message for ever.
+#[tokio::test(start_paused = true)]
+async fn a_long_message_has_its_turn_beside_busy_senders() {
+    let (socket, mut peer) = pair_with::<Server>(&quiet(), &bounded(1000), 100);
+    for _ in 0..3 {
+        let sender = socket.sender().clone();
+        tokio::spawn(async move { while sender.feed(&text(90)[..]).await.is_ok() {} });
+    }
+    settle().await;
+    let sender = socket.sender().clone();
+    tokio::spawn(async move { sender.feed(&text(5000)[..]).await });
+    for _ in 0..100 {
+        if peer.next().await.payload.len() == 5000 {
+            return;
+        }
+    }
+    panic!("it waits for ever");
+}
+
 // It waits for what was there before, not for what others put behind it.
 #[tokio::test(start_paused = true)]
 async fn send_returns_beside_senders_that_keep_the_queue_full() {

@@ -21,10 +21,13 @@ async fn listen() -> (TcpListener, SocketAddr) {
 }
 
 /// Receives so many messages, and expects them in order.
-async fn expect_all<S: Transport, R: Role>(receiver: &mut Receiver<S, R>, count: u32) {
-    let mut inbox = Inbox::new();
+async fn expect_all<S: Transport, R: Role>(
+    receiver: &mut Receiver<S, R>,
+    inbox: &mut Inbox,
+    count: u32,
+) {
     for expected in 0..count {
-        let message = receiver.receive(&mut inbox).await.expect("a message");
+        let message = receiver.receive(inbox).await.expect("a message");
         let number = message.as_bytes().first_chunk().expect("a number");
         assert_eq!(u32::from_be_bytes(*number), expected, "lost, or out of order");
     }
@@ -50,14 +53,15 @@ async fn thousands_of_messages_go_both_ways_through_split_halves() {
         let (stream, _) = listener.accept().await.expect("a client");
         let (mut receiver, sender) = accept(stream).await.expect("open").split();
         let sending = tokio::spawn(async move { send_all(&sender, COUNT).await });
-        expect_all(&mut receiver, COUNT).await;
+        let mut inbox = Inbox::new();
+        expect_all(&mut receiver, &mut inbox, COUNT).await;
         sending.await.expect("sent");
-        receiver.receive(&mut Inbox::new()).await.map(owned).expect_err("the end")
+        receiver.receive(&mut inbox).await.map(owned).expect_err("the end")
     });
     let (mut receiver, sender) = connect(&format!("ws://{address}/")).await.expect("open").split();
     let talk = async {
         let sending = tokio::spawn(async move { send_all(&sender, COUNT).await });
-        expect_all(&mut receiver, COUNT).await;
+        expect_all(&mut receiver, &mut Inbox::new(), COUNT).await;
         sending.await.expect("sent");
         drop(receiver);
         server.await.expect("served")
@@ -74,7 +78,7 @@ async fn a_sender_outside_the_tasks_of_the_runtime_yields() {
     let server = tokio::spawn(async move {
         let (stream, _) = listener.accept().await.expect("a client");
         let (mut receiver, _sender) = accept(stream).await.expect("open").split();
-        expect_all(&mut receiver, 2_000).await;
+        expect_all(&mut receiver, &mut Inbox::new(), 2_000).await;
     });
     let socket = connect(&format!("ws://{address}/")).await.expect("open");
     let (_receiver, sender) = socket.split();
