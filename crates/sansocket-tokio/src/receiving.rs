@@ -33,6 +33,8 @@ pub struct Receiver<S: Transport, R: Role, X: Extension = NoExtension> {
     reads: u8,
     /// Something is owed that the sending half got since it was last flushed.
     owing: bool,
+    /// How many bytes were written when this side looked last.
+    sent: u64,
     /// Bytes that came with the handshake.
     leftover: Vec<u8>,
     tag: InboxTag,
@@ -69,6 +71,7 @@ impl<S: Transport, R: Role, X: Extension> Receiver<S, R, X> {
             alarm: None,
             reads: 0,
             owing: true, // of what was owed before, perhaps
+            sent: 0,
             leftover,
             tag: InboxTag::new(),
             counters: Counters::default(),
@@ -325,10 +328,11 @@ impl<S: Transport, R: Role, X: Extension> Receiver<S, R, X> {
     fn flush(&mut self) -> Result<Flushed, Error> {
         self.owing = false;
         let mut sending = self.shared.lock();
-        let before = sending.counters().bytes_sent;
         let flushed = sending.flush();
-        if flushed.is_ok() && sending.counters().bytes_sent > before && sending.queue.backlog() > 0
-        {
+        let sent = sending.counters().bytes_sent;
+        // By whomever, since this side looked last.
+        let progressed = std::mem::replace(&mut self.sent, sent) < sent;
+        if flushed.is_ok() && progressed && sending.queue.backlog() > 0 {
             // A Ping that waits behind a large message is not yet asked.
             self.half.note_transmitted();
         }
