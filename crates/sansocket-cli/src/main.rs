@@ -9,6 +9,7 @@ mod connect;
 mod current;
 mod page;
 mod serve;
+mod serve_http2;
 mod terminal;
 mod tls;
 

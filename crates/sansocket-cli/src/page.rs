@@ -3,17 +3,22 @@
 
 use sansocket_net::Decision;
 
-const HTML: &str = include_str!("page/index.html");
+pub(crate) const HTML: &str = include_str!("page/index.html");
 
 /// Names the page's own style and script by their hashes.
 const POLICY: &str = include_str!("page/csp.txt").trim_ascii();
 
+/// The header fields of the page.
+pub(crate) const FIELDS: [(&str, &str); 5] = [
+    ("content-type", "text/html; charset=utf-8"),
+    ("content-security-policy", POLICY),
+    ("x-content-type-options", "nosniff"),
+    ("referrer-policy", "no-referrer"),
+    ("cache-control", "no-cache"),
+];
+
 /// The answer to `GET /`.
 pub(crate) fn decision() -> Decision {
-    Decision::reply(200, HTML)
-        .field("Content-Type", "text/html; charset=utf-8")
-        .field("Content-Security-Policy", POLICY)
-        .field("X-Content-Type-Options", "nosniff")
-        .field("Referrer-Policy", "no-referrer")
-        .field("Cache-Control", "no-cache")
+    let answer = Decision::reply(200, HTML);
+    FIELDS.into_iter().fold(answer, |answer, (name, value)| answer.field(name, value))
 }

@@ -21,29 +21,43 @@ use sansocket_net::{
 use crate::compression::CompressArgs;
 use crate::terminal::Printable;
 use crate::tls::ServeTlsArgs;
-use crate::{LimitArgs, fail, page};
+use crate::{LimitArgs, fail, page, serve_http2};
 
 #[derive(Args, Debug)]
 pub(crate) struct ServeArgs {
     /// Address to listen on
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:5000")]
-    listen: SocketAddr,
+    pub(crate) listen: SocketAddr,
     /// Origin whose pages may connect, or * for any; may be repeated
     /// [default: the server's own]
     #[arg(long, value_name = "ORIGIN")]
     allow_origin: Vec<String>,
     /// Subprotocol to accept if a client offers it; may be repeated
     #[arg(long, value_name = "NAME")]
-    subprotocol: Vec<String>,
+    pub(crate) subprotocol: Vec<String>,
     /// Most connections at a time
     #[arg(long, value_name = "COUNT", default_value_t = 1024)]
-    max_connections: usize,
+    pub(crate) max_connections: usize,
     #[command(flatten)]
     limits: LimitArgs,
     #[command(flatten)]
     compress: CompressArgs,
     #[command(flatten)]
     tls: ServeTlsArgs,
+    /// Serve HTTP/2 too, with WebSockets in its streams (RFC 8441); needs TLS
+    #[arg(long)]
+    http2: bool,
+}
+
+impl ServeArgs {
+    /// How connections are taken.
+    pub(crate) fn options(&self) -> AcceptOptions<Option<ServerDeflatePolicy>> {
+        let deflate = self.compress.config().pool(&DeflatePool::new(POOLED_MAX));
+        let settings = Settings::new().config(self.limits.config(deflate));
+        let options =
+            AcceptOptions::new().settings(settings).deflate(self.compress.server_policy());
+        self.allow_origin.iter().fold(options, AcceptOptions::allow_origin)
+    }
 }
 
 /// What all threads share.
@@ -73,6 +87,12 @@ pub(crate) fn run(args: &ServeArgs) -> ExitCode {
         Ok(tls) => tls,
         Err(error) => return fail(error),
     };
+    if args.http2 {
+        return match &tls {
+            Some(tls) => serve_http2::run(args, tls),
+            None => fail("--http2 needs --tls-cert and --tls-key, or --tls-self-signed"),
+        };
+    }
     let listener = match TcpListener::bind(args.listen) {
         Ok(listener) => listener,
         Err(error) => return fail(format_args!("cannot listen on {}: {error}", args.listen)),
@@ -84,7 +104,8 @@ pub(crate) fn run(args: &ServeArgs) -> ExitCode {
         // The second one finds nobody to tell.
         let _ = stop.send(());
     });
-    if let Err(error) = handler.and(announce(&listener, security).map_err(ctrlc::Error::System)) {
+    let announced = listener.local_addr().and_then(|address| announce(address, security));
+    if let Err(error) = handler.and(announced.map_err(ctrlc::Error::System)) {
         return fail(error);
     }
     thread::spawn({
@@ -96,8 +117,8 @@ pub(crate) fn run(args: &ServeArgs) -> ExitCode {
     ExitCode::SUCCESS
 }
 
-fn announce(listener: &TcpListener, s: &str) -> io::Result<()> {
-    let address = listener.local_addr()?;
+/// Says where we are; `s` is there if it is inside TLS.
+pub(crate) fn announce(address: SocketAddr, s: &str) -> io::Result<()> {
     let mut out = io::stdout().lock();
     writeln!(out, "sansocket listens: page http{s}://{address}/  echo ws{s}://{address}/ws")?;
     out.flush()
@@ -105,15 +126,8 @@ fn announce(listener: &TcpListener, s: &str) -> io::Result<()> {
 
 impl Echo {
     fn new(args: &ServeArgs, tls: Option<TlsAcceptor>) -> Self {
-        let deflate = args.compress.config().pool(&DeflatePool::new(POOLED_MAX));
-        let settings = Settings::new().config(args.limits.config(deflate));
-        let mut options =
-            AcceptOptions::new().settings(settings).deflate(args.compress.server_policy());
-        for origin in &args.allow_origin {
-            options = options.allow_origin(origin);
-        }
         Self {
-            options,
+            options: args.options(),
             tls,
             subprotocols: args.subprotocol.clone(),
             open: Mutex::default(),
@@ -360,8 +374,11 @@ fn go_away(sender: &Sending) {
 }
 
 fn not_found() -> Decision {
-    Decision::reply(404, "not found: the page is at /, the echo at /ws\n")
-        .field("Content-Type", "text/plain; charset=utf-8")
+    Decision::reply(404, not_found_text()).field("Content-Type", "text/plain; charset=utf-8")
+}
+
+pub(crate) fn not_found_text() -> &'static str {
+    "not found: the page is at /, the echo at /ws\n"
 }
 
 fn log(id: u64, line: impl std::fmt::Display) {

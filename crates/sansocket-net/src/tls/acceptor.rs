@@ -44,6 +44,11 @@ impl TlsAcceptor {
         Self { config: Arc::new(config), deadline: Duration::from_secs(10) }
     }
 
+    /// The configuration in use: for those who open TLS by other means, too.
+    pub fn config(&self) -> &ServerConfig {
+        &self.config
+    }
+
     /// The time that a handshake may take in total. Default: 10 s. The request after
     /// it has a deadline of its own, in
     /// [`AcceptOptions::limits`](crate::AcceptOptions::limits).
