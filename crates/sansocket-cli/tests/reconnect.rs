@@ -40,8 +40,7 @@ fn refuse(listener: &Listener, status: &str) {
 #[track_caller]
 fn say_goodbye(mut peer: Peer, code: u16) {
     peer.close(code, "");
-    peer.end();
-    assert_eq!(words(&peer.rest()), format!("close {code}"));
+    assert_eq!(words(&[peer.next()]), format!("close {code}"));
 }
 
 // 6455-7.2.3-01

@@ -228,7 +228,8 @@ fn a_redirect_goes_through_the_proxy_too() {
         let request = read_head(&mut stream);
         let answer = upgrade_response(&request, "");
         stream.write_all(answer.as_bytes()).expect("the client reads");
-        stream.shutdown(Shutdown::Write).expect("open");
+        // The client may be gone by then.
+        let _ = stream.shutdown(Shutdown::Write);
     });
     let socket = spawn(move || connector.connect("ws://one.invalid/", &options));
     drop(socket.join().expect("connects"));
@@ -370,7 +371,7 @@ fn a_proxy_that_ends_is_an_end_without_close() {
         let request = read_head(&mut stream);
         let answer = upgrade_response(&request, "");
         stream.write_all(answer.as_bytes()).expect("the client reads");
-        stream.shutdown(Shutdown::Both).expect("open");
+        drop(stream);
     });
     let mut socket =
         connector.connect("ws://a.example/", &ConnectOptions::new()).expect("connects");
