@@ -69,7 +69,7 @@ class Output:
 class Browser:
     """One chromedriver with one chromium; a context manager."""
 
-    def __init__(self, chromium: str, chromedriver: str):
+    def __init__(self, chromium: str, chromedriver: str, *flags: str):
         self._profile = tempfile.mkdtemp(prefix="sansocket-chromium-")
         self._driver = subprocess.Popen(
             [chromedriver, "--port=0"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
@@ -80,7 +80,7 @@ class Browser:
         try:
             port = Output(self._driver).first_match(r"started successfully on port (\d+)")[1]
             self._base = f"http://127.0.0.1:{port}"
-            options = {"binary": chromium, "args": [*CHROMIUM_FLAGS, f"--user-data-dir={self._profile}"]}
+            options = {"binary": chromium, "args": [*CHROMIUM_FLAGS, *flags, f"--user-data-dir={self._profile}"]}
             wanted = {
                 "browserName": "chrome",
                 "goog:chromeOptions": options,
