@@ -102,7 +102,10 @@ impl<S: Transport, R: Role, X: Extension> Sink<OwnedMessage> for Messages<S, R, 
     fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         let this = self.get_mut();
         this.socket.begin_close(&mut this.inbox, CloseCode::NORMAL, "")?;
-        this.over = true;
+        if !std::mem::replace(&mut this.over, true) {
+            // A task that waits in the stream would not be woken by anything else any more.
+            this.socket.sender().shared().waiting.wake_receiver();
+        }
         this.socket.poll_drain(cx, &mut this.inbox).map_ok(drop)
     }
 }
