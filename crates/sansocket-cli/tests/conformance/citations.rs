@@ -157,9 +157,8 @@ fn comment(code: &str) -> Option<&str> {
 /// The name of the function whose body begins with this line or behind it.
 fn function_name(code: &str) -> Option<&str> {
     let (qualifiers, rest) = code.split_once("fn ")?;
-    let is_item = qualifiers
-        .split_whitespace()
-        .all(|word| word == "const" || word == "async" || word.starts_with("pub"));
+    let is_qualifier = |word: &str| matches!(word, "async" | "const") || word.starts_with("pub");
+    let is_item = qualifiers.split_whitespace().all(is_qualifier);
     let has_body = !code.ends_with([';', '}']);
     rest.split(['(', '<']).next().filter(|_| is_item && has_body)
 }
