@@ -9,11 +9,11 @@ use tokio::io::duplex;
 
 /// Echoes until the peer closes.
 async fn echo(stream: impl Transport) -> Error {
-    let mut socket = accept(stream).await.unwrap();
+    let mut socket = accept(stream).await.expect("a request");
     let mut inbox = Inbox::new();
     loop {
         match socket.receive(&mut inbox).await {
-            Ok(message) => socket.send(message).await.unwrap(),
+            Ok(message) => socket.send(message).await.expect("open"),
             Err(error) => return error,
         }
     }
@@ -25,17 +25,21 @@ async fn messages_come_back_over_a_pipe_of_any_width() {
         let (here, there) = duplex(width);
         let server = tokio::spawn(echo(there));
         let mut socket =
-            connect_over(here, "ws://a.example/", &ConnectOptions::new()).await.unwrap();
+            connect_over(here, "ws://a.example/", &ConnectOptions::new()).await.expect("open");
         let mut inbox = Inbox::new();
         for len in [0, 1, 125, 126, 1_000, 20_000] {
             let text = "ü".repeat(len);
             let message = Message::Text(&text);
-            socket.feed(message).await.unwrap();
-            assert_eq!(socket.receive(&mut inbox).await.unwrap(), message, "{len} of {width}");
+            socket.feed(message).await.expect("open");
+            assert_eq!(
+                socket.receive(&mut inbox).await.expect("an echo"),
+                message,
+                "{len} of {width}"
+            );
         }
-        let closed = socket.close(&mut inbox, CloseCode::NORMAL, "done").await.unwrap();
+        let closed = socket.close(&mut inbox, CloseCode::NORMAL, "done").await.expect("an end");
         assert!(closed.is_clean());
         assert_eq!(closed.reason(), "done");
-        assert_eq!(server.await.unwrap().to_string(), "closed with 1000: done");
+        assert_eq!(server.await.expect("ended").to_string(), "closed with 1000: done");
     }
 }
