@@ -7,9 +7,10 @@ use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::task::Poll;
 
+use sansocket::adapter::Settings;
 use sansocket::{CloseCode, Fin, Inbox, Kind, OwnedMessage, Server};
 use sansocket_tokio::{Error, Receiver, Sender, WebSocket};
-use support::{End, TestClient, Wire, frame, open, quiet, soon, text};
+use support::{End, TestClient, Wire, frame, open_with, quiet, soon, text};
 use tokio::task::yield_now;
 
 /// Which calls are dropped: those that wait for the so-manieth time in the session.
@@ -78,11 +79,14 @@ struct Session {
     read_len: usize,
     write_len: usize,
     large_len: usize,
+    queue_len: usize,
 }
 
-const SESSIONS: [Session; 2] = [
-    Session { read_len: 3, write_len: 5, large_len: 40 },
-    Session { read_len: 1_000, write_len: 700, large_len: 20_000 },
+/// Of few bytes at a time, with a queue that has no room for two messages, and of many.
+const SESSIONS: [Session; 3] = [
+    Session { read_len: 3, write_len: 5, large_len: 40, queue_len: 64 * 1024 },
+    Session { read_len: 3, write_len: 5, large_len: 40, queue_len: 20 },
+    Session { read_len: 1_000, write_len: 700, large_len: 20_000, queue_len: 64 * 1024 },
 ];
 
 impl Session {
@@ -104,7 +108,8 @@ impl Session {
 
     async fn run<R: End>(&self, handles: Handles, drops: Drops) -> (Outcome, usize) {
         let wire = self.wire::<R>();
-        let socket = open::<R, _>(wire.clone(), &quiet());
+        let settings = Settings::new().queue_len_max(self.queue_len);
+        let socket = open_with::<R, _>(wire.clone(), &quiet(), &settings);
         let mut program = Program {
             sender: socket.sender().clone(),
             side: match handles {

@@ -48,7 +48,6 @@ async fn frames_behind_the_request_are_the_first_messages() {
     assert_eq!(socket.counters().bytes_received, 11 + 10);
 }
 
-// F42
 #[tokio::test(start_paused = true)]
 async fn frames_behind_the_response_are_the_first_messages() {
     let (ours, mut theirs) = duplex(WIDE);
