@@ -62,8 +62,7 @@ impl<S: Transport, R: Role, X: Extension> Sender<S, R, X> {
         compress: Compress,
     ) -> Result<(), Error> {
         let message = message.into();
-        self.feed_with(message, compress).await?;
-        self.flush().await
+        self.send_when_room(message.len(), |sending| sending.enqueue(message, compress)).await
     }
 
     /// Puts a message into the queue, and returns when it is there. Messages that are fed one
@@ -144,11 +143,10 @@ impl<S: Transport, R: Role, X: Extension> Sender<S, R, X> {
         payload: &[u8],
         compress: Compress,
     ) -> Result<(), Error> {
-        self.when_room(payload.len(), |sending| {
+        self.send_when_room(payload.len(), |sending| {
             Ok(sending.queue.send_fragment(kind, fin, payload, compress)?)
         })
-        .await?;
-        self.flush().await
+        .await
     }
 
     /// Sends a Ping of at most 125 bytes. Keep-alive needs no call.
@@ -157,8 +155,7 @@ impl<S: Transport, R: Role, X: Extension> Sender<S, R, X> {
     ///
     /// As [`send`](Self::send).
     pub async fn ping(&self, payload: &[u8]) -> Result<(), Error> {
-        self.when_room(payload.len(), |sending| Ok(sending.queue.ping(payload)?)).await?;
-        self.flush().await
+        self.send_when_room(payload.len(), |sending| Ok(sending.queue.ping(payload)?)).await
     }
 
     /// Sends a Pong that nobody asked for, of at most 125 bytes.
@@ -167,8 +164,7 @@ impl<S: Transport, R: Role, X: Extension> Sender<S, R, X> {
     ///
     /// As [`send`](Self::send).
     pub async fn pong(&self, payload: &[u8]) -> Result<(), Error> {
-        self.when_room(payload.len(), |sending| Ok(sending.queue.pong(payload)?)).await?;
-        self.flush().await
+        self.send_when_room(payload.len(), |sending| Ok(sending.queue.pong(payload)?)).await
     }
 
     /// Sends a Close. The receiver reports the end when the peer's Close comes, or
@@ -189,6 +185,20 @@ impl<S: Transport, R: Role, X: Extension> Sender<S, R, X> {
         let result = self.shared.lock().close(code, reason);
         self.shared.waiting.wake_receiver();
         result
+    }
+
+    /// [`when_room`](Self::when_room), and waits until it is written.
+    async fn send_when_room(
+        &self,
+        len: usize,
+        enqueue: impl FnOnce(&mut Sending<S, R, X>) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        self.when_room(len, |sending| {
+            enqueue(sending)?;
+            sending.flush().map(drop)
+        })
+        .await?;
+        self.flush().await
     }
 
     /// Puts something of about `len` bytes into the queue when there is room.
@@ -218,13 +228,16 @@ impl<S: Transport, R: Role, X: Extension> Sender<S, R, X> {
         room: SemaphorePermit<'_>,
         enqueue: impl FnOnce(&mut Sending<S, R, X>) -> Result<(), Error>,
     ) -> Result<(), Error> {
-        {
+        let is_written = {
             let mut sending = self.shared.lock();
             sending.check_unbroken()?;
             enqueue(&mut sending)?;
             sending.hold(room);
+            sending.is_written()
+        };
+        if !is_written {
+            self.shared.waiting.wake_receiver();
         }
-        self.shared.waiting.wake_receiver();
         Ok(())
     }
 
@@ -283,11 +296,10 @@ impl<S: Transport, X: Extension> Sender<S, Server, X> {
     ///
     /// As [`send`](Self::send).
     pub async fn send_prepared<P: AsRef<[u8]>>(&self, prepared: &Prepared<P>) -> Result<(), Error> {
-        self.when_room(prepared.frame_len(), |sending| {
+        self.send_when_room(prepared.frame_len(), |sending| {
             Ok(sending.queue.send_prepared(prepared)?)
         })
-        .await?;
-        self.flush().await
+        .await
     }
 
     /// [`try_send`](Self::try_send) for a message that was encoded before.

@@ -251,13 +251,18 @@ impl<S: Transport, R: Role, X: Extension> Sending<S, R, X> {
         self.check_unbroken()?;
         loop {
             self.queue.encode_owed();
-            if self.queue.backlog() == 0 && !self.unflushed {
+            if self.is_written() {
                 return Ok(Flushed::All);
             }
             if self.write_once(&[])?.is_pending() {
                 return Ok(Flushed::Blocked);
             }
         }
+    }
+
+    /// Whether the transport has taken all that is encoded.
+    pub(crate) fn is_written(&self) -> bool {
+        self.queue.backlog() == 0 && !self.unflushed
     }
 
     /// One write, or a flush if all is written: how much of `payload` it took.

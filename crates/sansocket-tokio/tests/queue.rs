@@ -190,6 +190,25 @@ async fn many_fed_messages_are_one_write() {
     assert_eq!((wire.writes(), wire.heard().len()), (3, 25));
 }
 
+// What is written already needs nobody else to write it.
+#[tokio::test(start_paused = true)]
+async fn a_send_that_is_taken_at_once_does_not_wake_the_receiver() {
+    let wire = Wire::new::<Server>([]).stays();
+    let (mut receiver, sender) = open::<Server, _>(wire.clone(), &quiet()).split();
+    tokio::spawn(async move { receiver.receive(&mut Inbox::new()).await.map(owned) });
+    settle().await;
+    let calls = wire.calls();
+    sender.send("text").await.expect("open");
+    sender.ping(b"").await.expect("open");
+    sender.send_fragment(Kind::Text, Fin::Last, b"").await.expect("open");
+    settle().await;
+    assert_eq!(wire.calls() - calls, 6, "three writes and as many flushes, and no read");
+    // But one that waits is written by the receiver, which waits too.
+    sender.feed("text").await.expect("open");
+    settle().await;
+    assert_eq!(wire.heard().len(), 4);
+}
+
 async fn echoes_at_once<R: End>() {
     let said: Vec<u8> =
         (0..16).flat_map(|number| frame(0x81, &[b'a' + number], R::PEER_KEY)).collect();

@@ -236,6 +236,8 @@ impl Inner {
         self.unheard.extend_from_slice(bytes);
         while let Some(frame) = take_frame(&mut self.unheard, self.masked) {
             self.heard.push(frame);
+        }
+        if self.script.front().is_some_and(|(after, _)| *after <= self.heard.len()) {
             self.wake_reader();
         }
         bytes.len()
