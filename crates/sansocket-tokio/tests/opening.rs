@@ -141,7 +141,12 @@ async fn a_redirect_is_followed_over_tcp_and_nobody_there_is_an_error() {
     drop((client, server.await.expect("accepted")));
     // The listener is gone.
     assert!(matches!(connect_with(&uri, &options).await, Err(ConnectError::Io(_))));
-    let secure = connect_with("wss://127.0.0.1/", &options).await;
+}
+
+#[cfg(not(feature = "tls"))]
+#[tokio::test(start_paused = true)]
+async fn a_build_without_tls_says_so() {
+    let secure = connect_with("wss://127.0.0.1/", &ConnectOptions::new()).await;
     assert!(matches!(secure, Err(ConnectError::TlsUnsupported)), "{secure:?}");
 }
 
