@@ -140,6 +140,11 @@ mod tests {
 
     // 6455-7.2.3-04
     #[test]
+    fn the_default_is_a_new_one() {
+        assert_eq!(Backoff::default(), Backoff::new());
+    }
+
+    #[test]
     fn bounds_double_up_to_the_limit_and_stay() {
         let mut backoff = Backoff::new().first(SECOND).max(10 * SECOND);
         for bound in [1, 2, 4, 8, 10, 10] {

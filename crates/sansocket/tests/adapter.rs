@@ -1,7 +1,7 @@
 //! What all adapters are made of: their options, what a handshake and a connection came
 //! to, and the queue of what is sent.
 
-#![cfg(feature = "alloc")]
+#![cfg(feature = "std")]
 
 #[path = "adapter/accepting.rs"]
 mod accepting;
@@ -9,8 +9,14 @@ mod accepting;
 mod closing;
 #[path = "adapter/connecting.rs"]
 mod connecting;
+#[path = "adapter/errors.rs"]
+mod errors;
+#[path = "adapter/inboxes.rs"]
+mod inboxes;
 #[path = "adapter/outcomes.rs"]
 mod outcomes;
+#[path = "adapter/parts.rs"]
+mod parts;
 #[path = "adapter/queue.rs"]
 mod queue;
 #[path = "adapter/redirects.rs"]

@@ -382,6 +382,7 @@ fn a_prepared_message_is_sent_to_many_as_one_frame() {
         let mut place = vec![7; once.len() + 2];
         let slice = Prepared::encode(message, &mut place).expect("room enough");
         let vec = Prepared::new(message);
+        assert_eq!(vec.frame_len(), once.len());
         for _ in 0..3 {
             let mut connection = open::<Server>(&Config::new());
             assert_eq!(connection.send_prepared(&vec), Ok(&once[..]));

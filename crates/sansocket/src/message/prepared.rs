@@ -99,6 +99,12 @@ fn encode(header: &FrameHeader, payload: &[u8]) -> Vec<u8> {
 
 impl<S: AsRef<[u8]>> Prepared<S> {
     /// The length of the frame in bytes, as it is for a connection that does not compress.
+    ///
+    /// ```
+    /// use sansocket::Prepared;
+    ///
+    /// assert_eq!(Prepared::new("Hello".into()).frame_len(), 7);
+    /// ```
     pub fn frame_len(&self) -> usize {
         self.frame.as_ref().len()
     }
