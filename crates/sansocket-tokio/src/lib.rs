@@ -80,3 +80,17 @@ pub use sending::Transport;
 pub use server::{accept, accept_with};
 pub use socket::WebSocket;
 pub use stream::Stream;
+
+/// The snippets of the documents compile and run too. They use every feature.
+#[cfg(all(
+    doctest,
+    feature = "axum",
+    feature = "deflate",
+    feature = "http2",
+    feature = "hyper",
+    feature = "tls"
+))]
+mod documents {
+    #[doc = include_str!("../../../docs/migrating.md")]
+    struct Migrating;
+}
