@@ -98,9 +98,6 @@ mod documents {
     #[doc = include_str!("../../../README.md")]
     struct Readme;
 
-    #[doc = include_str!("../../../docs/integrating.md")]
-    struct Integrating;
-
     #[cfg(feature = "deflate")]
     #[doc = include_str!("../../../docs/compression.md")]
     struct Compression;

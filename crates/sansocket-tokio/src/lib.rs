@@ -93,4 +93,7 @@ pub use stream::Stream;
 mod documents {
     #[doc = include_str!("../../../docs/migrating.md")]
     struct Migrating;
+
+    #[doc = include_str!("../../../docs/integrating.md")]
+    struct Integrating;
 }
