@@ -11,7 +11,7 @@ use sansocket::handshake::{ClientExtensions, HandshakeLimits};
 use crate::client::{ClientSocket, connect_within};
 use crate::error::ConnectError;
 #[cfg(feature = "proxy")]
-use crate::proxy::Proxy;
+use crate::proxy::{Proxy, tunnel};
 use crate::stream::Stream;
 #[cfg(feature = "tls")]
 use crate::tls::TlsConnector;
@@ -114,7 +114,7 @@ impl Connector {
         let tcp = {
             let mut tcp = tcp;
             if let Some(proxy) = &self.proxy {
-                proxy.tunnel(&mut tcp, uri, left())?;
+                tunnel(&mut tcp, proxy, uri, left())?;
             }
             tcp
         };

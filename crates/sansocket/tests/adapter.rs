@@ -17,6 +17,8 @@ mod inboxes;
 mod outcomes;
 #[path = "adapter/parts.rs"]
 mod parts;
+#[path = "adapter/proxies.rs"]
+mod proxies;
 #[path = "adapter/queue.rs"]
 mod queue;
 #[path = "adapter/redirects.rs"]

@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-use super::error::ProxyError;
+use super::ProxyError;
 use crate::clock::is_nothing;
 
 pub(super) struct Wire<'t> {
@@ -14,27 +14,16 @@ pub(super) struct Wire<'t> {
 }
 
 impl Wire<'_> {
-    /// Reads what is there: one byte at least.
+    /// Reads what is there: nothing if the proxy left.
     pub(super) fn read(&mut self, buf: &mut [u8]) -> Result<usize, ProxyError> {
         loop {
             self.tcp.set_read_timeout(Some(self.left()?))?;
             match self.tcp.read(buf) {
-                Ok(0) => return Err(ProxyError::Incomplete),
                 Ok(len) => return Ok(len),
                 Err(error) if is_nothing(&error) => {}
                 Err(error) => return Err(error.into()),
             }
         }
-    }
-
-    /// Reads this many bytes, and not one more.
-    pub(super) fn read_exact<const N: usize>(&mut self) -> Result<[u8; N], ProxyError> {
-        let mut bytes = [0; N];
-        let mut filled = 0;
-        while filled < N {
-            filled += self.read(&mut bytes[filled..])?;
-        }
-        Ok(bytes)
     }
 
     pub(super) fn write(&mut self, mut bytes: &[u8]) -> Result<(), ProxyError> {

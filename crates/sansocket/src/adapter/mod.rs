@@ -1,6 +1,6 @@
 //! What every adapter needs, and no runtime knows: the options of clients and
-//! servers, what a handshake and a connection came to, and the bytes on their way
-//! out.
+//! servers, what is said to a proxy, what a handshake and a connection came to, and the
+//! bytes on their way out.
 //!
 //! None of it does I/O. An adapter reads, writes and waits; what it shall say and what
 //! it has heard is here, so that all of them behave alike. `sansocket-net` and
@@ -11,6 +11,7 @@ mod connect;
 mod error;
 mod inbox_tag;
 mod outcome;
+mod proxy;
 mod retry;
 mod send_queue;
 mod settings;
@@ -20,6 +21,7 @@ pub use connect::{ClientExtension, ConnectOptions, NotFollowed, Redirects};
 pub use error::{AcceptError, Error};
 pub use inbox_tag::InboxTag;
 pub use outcome::{Closed, Counters, HandshakeResponse, Rejected};
+pub use proxy::{Proxy, ProxyError, ProxyHandshake, ProxyStep, ProxyUriError};
 pub use retry::is_transient_io;
 pub use send_queue::{CloseReply, SendQueue};
 pub use settings::Settings;

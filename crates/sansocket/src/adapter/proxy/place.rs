@@ -1,9 +1,11 @@
 //! The URI of a proxy.
 
-use sansocket::Uri;
+use alloc::format;
+use alloc::vec::Vec;
 
 use super::error::ProxyUriError;
 use super::{Proxy, Scheme};
+use crate::uri::Uri;
 
 /// What a proxy may ask for: bytes, since it is in no encoding.
 #[derive(Clone, PartialEq, Eq)]
@@ -43,7 +45,8 @@ fn parse_credentials(text: &str) -> Result<Credentials, ProxyUriError> {
     let credentials = Credentials { user: decode(user)?, password: decode(password)? };
     // RFC 1929 section 2: their lengths are one byte each. RFC 7617 section 2: the first
     // colon ends the user.
-    let fits = (1..=255).contains(&credentials.user.len()) && credentials.password.len() <= 255;
+    let fits = (1..=PART_LEN_MAX).contains(&credentials.user.len())
+        && credentials.password.len() <= PART_LEN_MAX;
     if fits && !credentials.user.contains(&b':') {
         Ok(credentials)
     } else {
@@ -70,6 +73,9 @@ fn decode(text: &str) -> Result<Vec<u8>, ProxyUriError> {
 fn digit(byte: u8) -> Option<u8> {
     char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok())
 }
+
+/// Of a user and of a password, in bytes.
+pub(super) const PART_LEN_MAX: usize = 255;
 
 #[cfg(test)]
 mod tests {

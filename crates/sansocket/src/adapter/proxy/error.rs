@@ -1,10 +1,11 @@
 //! Why a proxy was of no use.
 
-use std::fmt;
+use core::fmt;
 use std::io;
 
-use sansocket::UriError;
-use sansocket::handshake::{RequestError, ResponseError};
+use crate::adapter::is_transient_io;
+use crate::handshake::ResponseError;
+use crate::uri::UriError;
 
 /// Why a text is no address of a proxy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,7 +33,7 @@ impl fmt::Display for ProxyUriError {
     }
 }
 
-impl std::error::Error for ProxyUriError {}
+impl core::error::Error for ProxyUriError {}
 
 /// Why a proxy did not connect us.
 #[derive(Debug)]
@@ -63,6 +64,18 @@ impl ProxyError {
     pub fn is_timeout(&self) -> bool {
         matches!(self, Self::Timeout)
     }
+
+    /// Whether the same attempt may succeed later: the proxy or the server was not there, or not
+    /// in time.
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Status(status) => matches!(status, 502..=504),
+            Self::Reply(reply) => matches!(reply, 1 | 3..=6),
+            Self::Timeout | Self::Incomplete => true,
+            Self::Io(error) => is_transient_io(error),
+            Self::Credentials | Self::HostName | Self::Answer(_) | Self::Protocol => false,
+        }
+    }
 }
 
 impl From<io::Error> for ProxyError {
@@ -74,13 +87,6 @@ impl From<io::Error> for ProxyError {
 impl From<ResponseError> for ProxyError {
     fn from(error: ResponseError) -> Self {
         Self::Answer(error)
-    }
-}
-
-impl From<RequestError> for ProxyError {
-    /// The request that an answer is read for has nothing in it that could be wrong.
-    fn from(_: RequestError) -> Self {
-        Self::Protocol
     }
 }
 
@@ -101,8 +107,8 @@ impl fmt::Display for ProxyError {
     }
 }
 
-impl std::error::Error for ProxyError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+impl core::error::Error for ProxyError {
+    fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
         match self {
             Self::Answer(error) => Some(error),
             Self::Io(error) => Some(error),
