@@ -4,9 +4,7 @@ use std::io;
 use std::time::Duration;
 
 use sansocket::adapter::{ClientExtension, ConnectOptions, HandshakeResponse, Rejected};
-use sansocket::handshake::{
-    Answer, ClientExtensions, ClientHandshake, HandshakeLimits, ResponseError,
-};
+use sansocket::handshake::{Answer, ClientExtensions, ClientHandshake, HandshakeLimits};
 use sansocket::{ChaChaKeys, Client, Connection, Negotiated, Uri};
 
 use crate::clock::{Clock, Read, ReadTimeout};
@@ -133,21 +131,6 @@ fn read_body<T: Transport>(transport: &mut T, rejected: &mut Rejected, clock: Cl
             Ok(Read::Bytes(len)) => rejected.push_body(&chunk[..len]),
             Ok(Read::Nothing) => {}
             Ok(Read::End) | Err(_) => break,
-        }
-    }
-}
-
-impl ConnectError {
-    /// Whether a deadline passed: of the handshake or TLS, or of reaching an address.
-    pub fn is_timeout(&self) -> bool {
-        match self {
-            Self::Response(error) => *error == ResponseError::Timeout,
-            Self::Io(error) => error.kind() == io::ErrorKind::TimedOut,
-            #[cfg(feature = "tls")]
-            Self::Tls(error) => error.is_timeout(),
-            #[cfg(feature = "proxy")]
-            Self::Proxy(error) => error.is_timeout(),
-            _ => false,
         }
     }
 }

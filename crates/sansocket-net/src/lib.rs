@@ -70,7 +70,6 @@ mod outbox;
 #[cfg(feature = "proxy")]
 pub mod proxy;
 mod pump;
-mod retry;
 mod server;
 mod socket;
 mod split;

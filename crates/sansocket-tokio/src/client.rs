@@ -114,9 +114,9 @@ pub(crate) async fn read_body<S: Transport>(stream: &mut S, rejected: &mut Rejec
 
 /// Fresh random bytes from the operating system: a masking seed, or the nonce of an opening
 /// handshake.
-pub(crate) fn random<const N: usize>() -> Result<[u8; N], getrandom::Error> {
+pub(crate) fn random<const N: usize>() -> Result<[u8; N], ConnectError> {
     let mut bytes = [0; N];
-    getrandom::fill(&mut bytes)?;
+    getrandom::fill(&mut bytes).map_err(|error| ConnectError::Entropy(io::Error::other(error)))?;
     Ok(bytes)
 }
 

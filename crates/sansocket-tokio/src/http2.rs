@@ -36,7 +36,7 @@ impl Http2 {
     ///
     /// # Errors
     ///
-    /// [`ConnectError::Http2`] if the server speaks no HTTP/2;
+    /// [`ConnectError::Io`] if the server speaks no HTTP/2, with the [`h2::Error`] inside;
     /// [`ConnectError::ExtendedConnectUnsupported`] if it does not know Extended CONNECT
     /// (RFC 8441 section 3), and so no WebSockets over HTTP/2; a timeout if it says nothing.
     pub async fn handshake<S>(stream: S) -> Result<Self, ConnectError>
@@ -58,13 +58,14 @@ impl Http2 {
             .initial_connection_window_size(4 * WINDOW_LEN)
             .enable_push(false)
             .handshake::<_, Bytes>(stream)
-            .await?;
+            .await
+            .map_err(io_error)?;
         let pings = connection.ping_pong();
         // What ends it, the streams report.
         tokio::spawn(connection);
         if let Some(mut pings) = pings {
             // Its answer comes behind the settings, which are the first that a server sends.
-            pings.ping(Ping::opaque()).await?;
+            pings.ping(Ping::opaque()).await.map_err(io_error)?;
         }
         // 8441-3-05: not before the server has said so.
         if !requests.is_extended_connect_protocol_enabled() {
@@ -123,9 +124,9 @@ impl Http2 {
         request: Request<()>,
     ) -> Result<(Response<RecvStream>, SendStream<Bytes>), ConnectError> {
         // As many as the server allows at a time; the others wait here.
-        let mut requests = self.requests.clone().ready().await?;
-        let (response, sending) = requests.send_request(request, false)?;
-        Ok((response.await?, sending))
+        let mut requests = self.requests.clone().ready().await.map_err(io_error)?;
+        let (response, sending) = requests.send_request(request, false).map_err(io_error)?;
+        Ok((response.await.map_err(io_error)?, sending))
     }
 }
 
@@ -236,6 +237,7 @@ fn io_error(error: h2::Error) -> io::Error {
     match error.reason() {
         Some(Reason::CANCEL) => io::Error::new(io::ErrorKind::ConnectionReset, error),
         _ if error.is_io() => error.into_io().unwrap_or_else(|| io::ErrorKind::Other.into()),
+        _ if error.is_library() => io::Error::new(io::ErrorKind::InvalidData, error),
         _ => io::Error::other(error),
     }
 }

@@ -7,6 +7,8 @@
 mod accepting;
 #[path = "adapter/closing.rs"]
 mod closing;
+#[path = "adapter/connect_errors.rs"]
+mod connect_errors;
 #[path = "adapter/connecting.rs"]
 mod connecting;
 #[path = "adapter/errors.rs"]

@@ -5,6 +5,7 @@ use std::io;
 
 use rustls::pki_types::pem;
 use rustls::{AlertDescription, CertificateError, InconsistentKeys, InvalidMessage};
+use sansocket::adapter::{TlsFailure, is_transient_io};
 
 /// Why a TLS handshake did not succeed. Nothing was sent inside it then.
 #[derive(Debug)]
@@ -69,6 +70,20 @@ impl TlsError {
     /// Whether the handshake took too long.
     pub fn is_timeout(&self) -> bool {
         matches!(self, Self::Timeout)
+    }
+}
+
+impl TlsFailure for TlsError {
+    fn is_timeout(&self) -> bool {
+        self.is_timeout()
+    }
+
+    fn is_transient(&self) -> bool {
+        match self {
+            Self::Timeout | Self::Incomplete => true,
+            Self::Io(error) => is_transient_io(error),
+            _ => false,
+        }
     }
 }
 

@@ -8,6 +8,7 @@
 
 mod accept;
 mod connect;
+mod connect_error;
 mod error;
 mod inbox_tag;
 mod outcome;
@@ -18,6 +19,7 @@ mod settings;
 
 pub use accept::{AcceptOptions, Answered, Decision, HttpAnswer, Opened, Refused, ServerExtension};
 pub use connect::{ClientExtension, ConnectOptions, NotFollowed, Redirects};
+pub use connect_error::{ConnectError, TlsFailure};
 pub use error::{AcceptError, Error};
 pub use inbox_tag::InboxTag;
 pub use outcome::{Closed, Counters, HandshakeResponse, Rejected};

@@ -5,10 +5,12 @@
 use core::time::Duration;
 use std::io;
 
+use super::connect_error::{ConnectError, TlsFailure};
 use super::error::Error;
 use super::outcome::{Closed, Rejected};
 use crate::close_code::CloseCode;
 use crate::error::Rule;
+use crate::handshake::ResponseError;
 
 impl Rejected {
     /// Whether the same attempt may succeed later: the server said so (408, 425, 429, and 5xx
@@ -30,6 +32,44 @@ impl Rejected {
         }
         // More than that is for ever too.
         Some(Duration::from_secs(seconds.parse().unwrap_or(u64::MAX)))
+    }
+}
+
+impl<T: TlsFailure> ConnectError<T> {
+    /// Whether the same attempt may succeed later: nobody was there, or not in time, or
+    /// the server said so ([`Rejected::is_transient`]). Another address, request, answer or
+    /// certificate is for somebody to change first.
+    ///
+    /// ```
+    /// use sansocket::adapter::ConnectError;
+    ///
+    /// let error: ConnectError = sansocket::Uri::parse("ws://user@a.example/").unwrap_err().into();
+    /// assert!(!error.is_transient());
+    /// ```
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Rejected(rejected) => rejected.is_transient(),
+            Self::Response(error) => {
+                matches!(error, ResponseError::Timeout | ResponseError::Incomplete { .. })
+            }
+            Self::Tls(error) => error.is_transient(),
+            Self::Proxy(error) => error.is_transient(),
+            Self::Io(error) => is_transient_io(error),
+            Self::Uri(_)
+            | Self::TlsUnsupported
+            | Self::Request(_)
+            | Self::Redirect(_)
+            | Self::ExtendedConnectUnsupported
+            | Self::Entropy(_) => false,
+        }
+    }
+
+    /// How long the server asked to wait, if it did: [`Rejected::retry_after`].
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Rejected(rejected) => rejected.retry_after(),
+            _ => None,
+        }
     }
 }
 
