@@ -4,7 +4,7 @@
 // Plays the plan with `ws`, against the `sansocket` command, as `peer.py` does with
 // `websockets`:
 //
-//   peer.js PLAN SANSOCKET ROLES [-v]
+//   peer.js PLAN SANSOCKET ROLES IDENTITY [-v]
 //
 // `ws` comes from NODE_PATH.
 
@@ -12,6 +12,8 @@ const { spawn } = require('child_process');
 const { once } = require('events');
 const fs = require('fs');
 const http = require('http');
+const https = require('https');
+const pathOf = require('path').join;
 const readline = require('readline');
 
 const WebSocket = require('ws');
@@ -26,7 +28,7 @@ const ROLES = {
 };
 
 async function main() {
-  const [path, command, roles, ...verbose] = process.argv.slice(2);
+  const [path, command, roles, folder, ...verbose] = process.argv.slice(2);
   const plan = JSON.parse(fs.readFileSync(path));
   for (const deck of plan.decks) {
     for (const message of deck) message.bytes = Buffer.from(message.data, 'base64');
@@ -36,7 +38,7 @@ async function main() {
     const part = plan.peers[PEER][role];
     const [what, play] = ROLES[role];
     const report = new Report(verbose.length > 0);
-    await play(command, part.groups, plan.decks, report);
+    await play(command, part.groups, plan.decks, new Identity(folder), report);
     report.sumUp(`${PEER} ${VERSION}, ${what}`, part.impossible);
     failed += report.failed;
   }
@@ -45,23 +47,26 @@ async function main() {
 
 // --- Their client ---
 
-async function ourServer(command, groups, decks, report) {
+async function ourServer(command, groups, decks, identity, report) {
   for (const group of groups) {
-    const address = ['--listen', '127.0.0.1:0'];
-    const ours = new Command(command, ['serve', ...address, ...COMPRESS, ...group.options]);
-    const [url] = await ours.says(/ws:\/\/127\.0\.0\.1:\d+\/ws/);
+    const isSecure = group.transport === 'tls';
+    const place = ['--listen', '127.0.0.1:0'];
+    if (isSecure) place.push('--tls-cert', identity.cert, '--tls-key', identity.key);
+    const trust = isSecure ? { ca: fs.readFileSync(identity.ca) } : {};
+    const ours = new Command(command, ['serve', ...place, ...COMPRESS, ...group.options]);
+    const [url] = await ours.says(/wss?:\/\/127\.0\.0\.1:\d+\/ws/);
     for (const [index, each] of group.cases.entries()) {
-      await report.watch(each.name, againstServer(url, ours, index + 1, each, decks));
+      await report.watch(each.name, againstServer(url, trust, ours, index + 1, each, decks));
     }
     ours.interrupt();
     await ours.end(report);
   }
 }
 
-async function againstServer(url, ours, number, each, decks) {
+async function againstServer(url, trust, ours, number, each, decks) {
   // Their default is to let their window be limited; the plan says so itself.
   const perMessageDeflate = theirOptions({ client_max_window_bits: false, ...each.theirs });
-  const socket = new WebSocket(url, { perMessageDeflate });
+  const socket = new WebSocket(url, { perMessageDeflate, ...trust });
   let count;
   try {
     count = await new Promise((resolve, reject) => {
@@ -83,16 +88,16 @@ async function againstServer(url, ours, number, each, decks) {
 // --- Their server: how many cases, each of them, the end, as the fuzzing server
 // of the Autobahn suite has it ---
 
-async function ourClient(command, groups, decks, report) {
+async function ourClient(command, groups, decks, identity, report) {
   const game = new Game(decks);
-  const server = http.createServer();
-  server.on('upgrade', (request, stream, head) => game.upgrade(request, stream, head));
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const url = `ws://127.0.0.1:${server.address().port}`;
+  const places = {
+    tcp: [`ws://${await game.listen(http.createServer())}`],
+    tls: [`wss://${await game.listen(https.createServer(identity.ofServer()))}`, '--ca', identity.ca],
+  };
   for (const group of groups) {
     game.begin(group.cases);
-    const ours = new Command(command, ['autobahn', url, ...COMPRESS, ...group.options]);
+    const place = places[group.transport];
+    const ours = new Command(command, ['autobahn', ...place, ...COMPRESS, ...group.options]);
     for (const [number, each] of group.cases.entries()) {
       await report.watch(each.name, game.outcome(ours, number));
     }
@@ -100,9 +105,28 @@ async function ourClient(command, groups, decks, report) {
   }
 }
 
+/** Who a server is, and who says so. */
+class Identity {
+  constructor(folder) {
+    [this.key, this.cert, this.ca] = ['key', 'cert', 'ca'].map((name) => pathOf(folder, `${name}.pem`));
+  }
+
+  ofServer() {
+    return { key: fs.readFileSync(this.key), cert: fs.readFileSync(this.cert) };
+  }
+}
+
 class Game {
   constructor(decks) {
     this.decks = decks;
+  }
+
+  /** The server's address. */
+  async listen(server) {
+    server.on('upgrade', (request, stream, head) => this.upgrade(request, stream, head));
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    return `127.0.0.1:${server.address().port}`;
   }
 
   begin(cases) {

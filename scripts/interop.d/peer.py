@@ -1,19 +1,22 @@
 #!/usr/bin/env python3
 """Plays the plan with Python's `websockets`, against the `sansocket` command.
 
-    peer.py PLAN SANSOCKET ROLES [-v]
+    peer.py PLAN SANSOCKET ROLES IDENTITY [-v]
 
 ROLES are ours, by comma: `server` for their client against `sansocket serve`,
 `client` for their server, which speaks the Autobahn suite's protocol with
-`sansocket autobahn`. `peer.js` does the same with `ws`.
+`sansocket autobahn`. IDENTITY is a folder with the key.pem and cert.pem of 127.0.0.1 and
+the ca.pem that vouches for it. `peer.js` does the same with `ws`.
 """
 
 import asyncio
 import base64
 import contextlib
 import json
+import os
 import re
 import signal
+import ssl
 import sys
 import time
 import urllib.parse
@@ -35,7 +38,7 @@ TIMEOUT = 30  # seconds, for one combination
 async def main() -> int:
     # Asked to go, it ends our command first.
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, asyncio.current_task().cancel)
-    path, command, roles, *verbose = sys.argv[1:]
+    path, command, roles, folder, *verbose = sys.argv[1:]
     with open(path, encoding="utf-8") as file:
         plan = json.load(file)
     decks = [[Message(**message) for message in deck] for deck in plan["decks"]]
@@ -44,7 +47,7 @@ async def main() -> int:
         part = plan["peers"][PEER][role]
         what, play = ROLES[role]
         report = Report(bool(verbose))
-        await play(command, part["groups"], decks, report)
+        await play(command, part["groups"], decks, Identity(folder), report)
         report.sum_up(f"{PEER} {websockets.__version__}, {what}", part["impossible"])
         failed += report.failed
     return 1 if failed else 0
@@ -53,24 +56,30 @@ async def main() -> int:
 # --- Their client ---
 
 
-async def our_server(command: str, groups: list, decks: list, report: "Report"):
+async def our_server(command: str, groups: list, decks: list, identity: "Identity", report: "Report"):
     for group in groups:
         arguments = ["serve", "--listen", "127.0.0.1:0", *COMPRESS, *group["options"]]
+        context = None
+        if group["transport"] == "tls":
+            arguments += ["--tls-cert", identity.cert, "--tls-key", identity.key]
+            context = ssl.create_default_context(cafile=identity.ca)
         async with running(command, arguments) as ours:
-            url = (await ours.says(r"ws://127\.0\.0\.1:\d+/ws"))[0]
+            url = (await ours.says(r"wss?://127\.0\.0\.1:\d+/ws"))[0]
             for number, case in enumerate(group["cases"], start=1):
-                playing = against_server(url, ours, number, case, decks)
+                playing = against_server(url, context, ours, number, case, decks)
                 await report.watch(case["name"], playing)
             ours.process.send_signal(signal.SIGINT)
             await ours.end(report)
 
 
-async def against_server(url: str, ours: "Command", number: int, case: dict, decks: list) -> int:
+async def against_server(
+    url: str, context, ours: "Command", number: int, case: dict, decks: list
+) -> int:
     # Their default is to let their window be limited; the plan says so itself.
     theirs = {"client_max_window_bits": None, **case["theirs"]}
     extensions = [ClientPerMessageDeflateFactory(**theirs)]
     connection = await connect(
-        url, compression=None, extensions=extensions, max_size=None, proxy=None
+        url, ssl=context, compression=None, extensions=extensions, max_size=None, proxy=None
     )
     async with connection:
         count = await exchange(connection, case, decks, sent_by="client")
@@ -82,27 +91,47 @@ async def against_server(url: str, ours: "Command", number: int, case: dict, dec
 # --- Their server ---
 
 
-async def our_client(command: str, groups: list, decks: list, report: "Report"):
+async def our_client(command: str, groups: list, decks: list, identity: "Identity", report: "Report"):
     async with contextlib.AsyncExitStack() as stack:
         game = Game(decks)
-        server = await stack.enter_async_context(
-            serve(
-                game.play,
-                "127.0.0.1",
-                0,
-                compression=None,
-                process_request=game.choose,
-                max_size=None,
+        urls = {}
+        for transport, context in {"tcp": None, "tls": identity.server_context()}.items():
+            server = await stack.enter_async_context(
+                serve(
+                    game.play,
+                    "127.0.0.1",
+                    0,
+                    ssl=context,
+                    compression=None,
+                    process_request=game.choose,
+                    max_size=None,
+                )
             )
-        )
-        url = f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+            scheme = "ws" if context is None else "wss"
+            urls[transport] = f"{scheme}://127.0.0.1:{server.sockets[0].getsockname()[1]}"
         for group in groups:
             game.begin(group["cases"])
-            arguments = ["autobahn", url, *COMPRESS, *group["options"]]
+            arguments = ["autobahn", urls[group["transport"]], *COMPRESS, *group["options"]]
+            if group["transport"] == "tls":
+                arguments += ["--ca", identity.ca]
             async with running(command, arguments) as ours:
                 for number, case in enumerate(group["cases"]):
                     await report.watch(case["name"], game.outcome(ours, number))
                 await ours.end(report)
+
+
+class Identity:
+    """Who a server is, and who says so."""
+
+    def __init__(self, folder: str):
+        self.key, self.cert, self.ca = (
+            os.path.join(folder, f"{name}.pem") for name in ("key", "cert", "ca")
+        )
+
+    def server_context(self) -> ssl.SSLContext:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(self.cert, self.key)
+        return context
 
 
 class Game:

@@ -6,7 +6,7 @@ them, what has to be agreed then, and the messages. As JSON, for both languages.
 
 A combination is asked for by one side, while the other one takes what comes; the
 few where both have a wish are listed one by one. A group is one run of our command,
-with its options. The same seed gives the same messages everywhere.
+with its options; some are inside TLS. The same seed gives the same messages everywhere.
 """
 
 import base64
@@ -87,8 +87,8 @@ def our_server(plan: "Part", asked: list):
             ({}, {server: 12}),
         ],
     )
-    drops = {name: True for name in PARAMETERS[:2]}
-    plan.group(options(drops), [({name: True}, drops) for name in drops])
+    plan.group(options(DROPS), [({name: True}, DROPS) for name in DROPS])
+    plan.group([], SECURED, transport="tls")
 
 
 def websockets_server(numbers) -> dict:
@@ -147,10 +147,17 @@ def our_client(plan: "Part", asked: list):
     plan.group([], [(wish, wish) for wish in asked])
     for wish in plan.possible(combinations(WINDOWS, WINDOWS), ours_says, OURS_SAYS):
         plan.group(options(wish), [({}, wish)])
+    plan.group([], SECURED, transport="tls")
 
 
 # An offer of a client that asks nothing and lets its window be limited.
 OPEN = {"client_max_window_bits": NO_VALUE}
+
+# No context for either.
+DROPS = {name: True for name in PARAMETERS[:2]}
+
+# What is played inside TLS: it knows nothing of parameters, so a few are enough.
+SECURED = [(wish, wish) for wish in ({}, DROPS)]
 
 OURS_SAYS = "sansocket grants 8 bits and never wishes them, and leaves 15 unsaid"
 
@@ -208,14 +215,15 @@ class Part:
     def rule_out(self, count: int, why: str):
         self.impossible.append({"count": count, "why": why})
 
-    def group(self, command: list, cases: list):
+    def group(self, command: list, cases: list, transport: str = "tcp"):
         """`cases` are pairs: what they wish, what is to be agreed; None is nothing."""
         self.groups.append(
             {
                 "options": command,
+                "transport": transport,
                 "cases": [
                     {
-                        "name": name(command, theirs),
+                        "name": f"{transport}; {name(command, theirs)}",
                         "theirs": theirs,
                         "agreed": None if agreed is None else parameters(agreed),
                         "deck": next(self.numbers) % DECKS,
