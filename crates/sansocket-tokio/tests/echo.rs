@@ -1,7 +1,5 @@
 //! Messages there and back, over streams of every width.
 
-#![expect(clippy::unwrap_used, reason = "a test may panic")]
-
 use sansocket::adapter::ConnectOptions;
 use sansocket::{CloseCode, Inbox, Message};
 use sansocket_tokio::{Error, Transport, accept, connect_over};
