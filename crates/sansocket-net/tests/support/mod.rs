@@ -2,6 +2,8 @@
 
 #![allow(dead_code, unused_imports, reason = "each test binary uses another part of it")]
 
+mod ends;
+mod frame;
 mod http;
 mod peer;
 mod pipe;
@@ -18,53 +20,13 @@ use sansocket::{
 };
 use sansocket_net::{Closed, Error, Settings, Transport, WebSocket};
 
+pub(crate) use ends::{CountingKeys, End, TestClient, quiet};
+pub(crate) use frame::{Frame, frame, read_frames, words};
 pub(crate) use http::{Exchange, Listener, REQUEST, read_head, upgrade_response};
-pub(crate) use peer::{Frame, Peer, frame, read_frames, words};
+pub(crate) use peer::Peer;
 pub(crate) use pipe::{Pipe, pipe};
 pub(crate) use scripted::{Fault, Scripted, Step};
 pub(crate) use task::{PATIENCE, Task, busy_until_past, spawn};
-
-/// Masking keys that can be foretold.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct CountingKeys(u32);
-
-impl MaskKeys for CountingKeys {
-    fn next_key(&mut self) -> [u8; 4] {
-        self.0 += 1;
-        self.0.wrapping_mul(0x9e37_79b1).to_be_bytes()
-    }
-}
-
-pub(crate) type TestClient = Client<CountingKeys>;
-
-/// A role under test.
-pub(crate) trait End: Role + Send + fmt::Debug + Sized + 'static {
-    /// What this end's peer masks with.
-    const PEER_KEY: Option<[u8; 4]>;
-
-    fn end() -> Self;
-}
-
-impl End for Server {
-    const PEER_KEY: Option<[u8; 4]> = Some([0x37, 0xfa, 0x21, 0x3d]);
-
-    fn end() -> Self {
-        Self
-    }
-}
-
-impl End for TestClient {
-    const PEER_KEY: Option<[u8; 4]> = None;
-
-    fn end() -> Self {
-        Self::new(CountingKeys::default())
-    }
-}
-
-/// The defaults, and no time of its own.
-pub(crate) fn quiet() -> Config {
-    Config::new().keep_alive(KeepAlive::Off)
-}
 
 /// An open WebSocket over `transport`.
 pub(crate) fn open<R: End, T: Transport>(transport: T, config: &Config) -> WebSocket<T, R> {
