@@ -18,6 +18,7 @@ use tokio_rustls::{
 
 use crate::client::{ClientSocket, connect_over};
 use crate::error::ConnectError;
+use crate::reconnect::Reconnect;
 use crate::stream::Stream;
 
 /// How a client reaches the host of a URI: over TCP, and with the feature `tls` over TLS.
@@ -95,6 +96,22 @@ impl Connector {
                 Some(Ok(next)) => next,
             };
         }
+    }
+
+    /// [Connects](Self::connect) when and as often as `again` allows, until the connection is
+    /// open.
+    ///
+    /// # Errors
+    ///
+    /// The first [`ConnectError`] that trying again does not help against; see
+    /// [`Reconnect::until_open`].
+    pub async fn connect_again<P: ClientExtensions>(
+        &self,
+        uri: &str,
+        options: &ConnectOptions<P>,
+        again: &mut Reconnect,
+    ) -> Result<ClientSocket<Stream, P>, ConnectError> {
+        again.until_open(|| self.connect(uri, options)).await
     }
 
     /// Begins HTTP/2 with the host of a URI, for WebSockets to be opened there. Inside TLS the

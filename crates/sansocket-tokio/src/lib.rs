@@ -58,6 +58,7 @@ mod http2;
 pub mod hyper;
 mod messages;
 mod receiving;
+mod reconnect;
 mod sender;
 mod sending;
 mod server;
@@ -71,6 +72,7 @@ pub use error::ConnectError;
 pub use http2::{Http2, Http2Stream};
 pub use messages::Messages;
 pub use receiving::Receiver;
+pub use reconnect::Reconnect;
 pub use sansocket::adapter::{
     AcceptError, AcceptOptions, Closed, ConnectOptions, Counters, Decision, Error,
     HandshakeResponse, Redirects, Refused, Rejected, Settings,
