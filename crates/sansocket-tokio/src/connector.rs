@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use sansocket::Uri;
 use sansocket::adapter::{ConnectOptions, NotFollowed};
-use sansocket::handshake::ClientExtensions;
+use sansocket::handshake::{ClientExtensions, HandshakeLimits};
 use tokio::net::{TcpStream, lookup_host};
 use tokio::time::{Instant, timeout};
 #[cfg(feature = "tls")]
@@ -18,10 +18,13 @@ use tokio_rustls::{
 
 use crate::client::{ClientSocket, connect_over};
 use crate::error::ConnectError;
+#[cfg(feature = "proxy")]
+use crate::proxy::{Proxy, tunnel_to};
 use crate::reconnect::Reconnect;
 use crate::stream::Stream;
 
-/// How a client reaches the host of a URI: over TCP, and with the feature `tls` over TLS.
+/// How a client reaches the host of a URI: over TCP, with the feature `tls` over TLS, with the
+/// feature `proxy` through one.
 ///
 /// What it then asks for is in [`ConnectOptions`].
 ///
@@ -40,6 +43,8 @@ use crate::stream::Stream;
 pub struct Connector {
     #[cfg(feature = "tls")]
     tls: Option<Arc<ClientConfig>>,
+    #[cfg(feature = "proxy")]
+    proxy: Option<Proxy>,
 }
 
 /// The protocol to agree on inside TLS (RFC 7301).
@@ -52,11 +57,13 @@ enum Alpn {
 
 impl Connector {
     /// Plain TCP for `ws:`, and for `wss:` TLS that trusts the roots that Mozilla's browsers
-    /// trust, as they were when this program was built.
+    /// trust, as they were when this program was built; directly, whatever the environment says.
     pub const fn new() -> Self {
         Self {
             #[cfg(feature = "tls")]
             tls: None,
+            #[cfg(feature = "proxy")]
+            proxy: None,
         }
     }
 
@@ -65,6 +72,14 @@ impl Connector {
     #[cfg(feature = "tls")]
     pub fn tls(mut self, config: impl Into<Arc<ClientConfig>>) -> Self {
         self.tls = Some(config.into());
+        self
+    }
+
+    /// Connects through this proxy, which has its part of the time to reach the host. Default:
+    /// directly.
+    #[cfg(feature = "proxy")]
+    pub fn proxy(mut self, proxy: Proxy) -> Self {
+        self.proxy = Some(proxy);
         self
     }
 
@@ -85,7 +100,8 @@ impl Connector {
         loop {
             hop += 1;
             let uri = Uri::parse(&place)?;
-            let stream = self.reach(&uri, options.connect_time(), Alpn::Http1).await?;
+            let (time, limits) = (options.connect_time(), options.answer_limits());
+            let stream = self.reach(&uri, time, limits, Alpn::Http1).await?;
             let rejected = match connect_over(stream, &place, &options).await {
                 Err(ConnectError::Rejected(rejected)) => rejected,
                 result => return result,
@@ -124,25 +140,50 @@ impl Connector {
     #[cfg(feature = "http2")]
     pub async fn http2(&self, uri: &str, time: Duration) -> Result<crate::Http2, ConnectError> {
         let uri = Uri::parse(uri)?;
-        crate::Http2::handshake(self.reach(&uri, time, Alpn::Http2).await?).await
+        let stream = self.reach(&uri, time, HandshakeLimits::new(), Alpn::Http2).await?;
+        crate::Http2::handshake(stream).await
     }
 
-    /// Connects to the host of a URI, within this time.
+    /// Connects to the host of a URI, through the proxy if there is one, within this time.
     async fn reach(
         &self,
         uri: &Uri<'_>,
         time: Duration,
+        limits: HandshakeLimits,
         alpn: Alpn,
     ) -> Result<Stream, ConnectError> {
         if uri.is_secure() && cfg!(not(feature = "tls")) {
             return Err(ConnectError::TlsUnsupported);
         }
         let reaching = async {
-            let tcp = tcp(uri, time).await?;
-            if uri.is_secure() { self.secure(tcp, uri, alpn).await } else { Ok(tcp.into()) }
+            let tcp = self.tcp(uri, time, limits).await?;
+            Ok(if uri.is_secure() { self.secure(tcp, uri, alpn).await? } else { tcp.into() })
         };
         let reached = timeout(time, reaching).await;
-        Ok(reached.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))?)
+        reached.unwrap_or_else(|_| Err(io::Error::from(io::ErrorKind::TimedOut).into()))
+    }
+
+    #[cfg(feature = "proxy")]
+    async fn tcp(
+        &self,
+        uri: &Uri<'_>,
+        time: Duration,
+        limits: HandshakeLimits,
+    ) -> Result<TcpStream, ConnectError> {
+        let Some(proxy) = &self.proxy else { return Ok(tcp(uri, time).await?) };
+        let mut stream = tcp(&Uri::parse(proxy.place())?, time).await?;
+        tunnel_to(&mut stream, proxy, uri, limits).await?;
+        Ok(stream)
+    }
+
+    #[cfg(not(feature = "proxy"))]
+    async fn tcp(
+        &self,
+        uri: &Uri<'_>,
+        time: Duration,
+        _: HandshakeLimits,
+    ) -> Result<TcpStream, ConnectError> {
+        Ok(tcp(uri, time).await?)
     }
 
     #[cfg(feature = "tls")]

@@ -57,6 +57,8 @@ mod http2;
 #[cfg(feature = "hyper")]
 pub mod hyper;
 mod messages;
+#[cfg(feature = "proxy")]
+pub mod proxy;
 mod receiving;
 mod reconnect;
 mod sender;

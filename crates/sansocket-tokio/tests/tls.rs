@@ -2,10 +2,13 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
+#[path = "tls/authority.rs"]
+mod authority;
+
 use std::convert::Infallible;
-use std::sync::Arc;
 use std::time::Duration;
 
+use authority::tls;
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::body::Incoming;
@@ -13,40 +16,13 @@ use hyper::server::conn::http2;
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use rcgen::{CertifiedKey, generate_simple_self_signed};
 use sansocket::{CloseCode, Inbox, Message};
 use sansocket_tokio::hyper::upgrade;
 use sansocket_tokio::{
-    AcceptOptions, ConnectError, ConnectOptions, Connector, Decision, Error, Transport, WebSocket,
-    accept, connect,
+    AcceptOptions, ConnectError, ConnectOptions, Decision, Error, Transport, WebSocket, accept,
+    connect,
 };
 use tokio::net::TcpListener;
-use tokio_rustls::TlsAcceptor;
-use tokio_rustls::rustls::crypto::ring;
-use tokio_rustls::rustls::pki_types::PrivateKeyDer;
-use tokio_rustls::rustls::{ClientConfig, RootCertStore, ServerConfig};
-
-/// A server's way to open TLS, and a client's that trusts it.
-fn tls(protocols: &[&[u8]]) -> (TlsAcceptor, Connector) {
-    let CertifiedKey { cert, signing_key } =
-        generate_simple_self_signed(["localhost".to_owned()]).unwrap();
-    let key = PrivateKeyDer::try_from(signing_key.serialize_der()).unwrap();
-    let mut server = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(vec![cert.der().clone()], key)
-        .unwrap();
-    server.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
-    let mut roots = RootCertStore::empty();
-    roots.add(cert.der().clone()).unwrap();
-    let client = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    (TlsAcceptor::from(Arc::new(server)), Connector::new().tls(client))
-}
 
 async fn listen() -> (TcpListener, String) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
