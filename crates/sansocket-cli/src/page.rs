@@ -10,11 +10,11 @@ const POLICY: &str = include_str!("page/csp.txt").trim_ascii();
 
 /// The header fields of the page.
 pub(crate) const FIELDS: [(&str, &str); 5] = [
-    ("content-type", "text/html; charset=utf-8"),
-    ("content-security-policy", POLICY),
-    ("x-content-type-options", "nosniff"),
-    ("referrer-policy", "no-referrer"),
-    ("cache-control", "no-cache"),
+    ("Content-Type", "text/html; charset=utf-8"),
+    ("Content-Security-Policy", POLICY),
+    ("X-Content-Type-Options", "nosniff"),
+    ("Referrer-Policy", "no-referrer"),
+    ("Cache-Control", "no-cache"),
 ];
 
 /// The answer to `GET /`.

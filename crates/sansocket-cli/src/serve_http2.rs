@@ -247,11 +247,11 @@ impl Echo {
 }
 
 fn page() -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::from(page::HTML));
-    for (name, value) in page::FIELDS {
-        response.headers_mut().insert(name, HeaderValue::from_static(value));
-    }
-    response
+    let response = Response::builder();
+    let response = page::FIELDS
+        .into_iter()
+        .fold(response, |response, (name, value)| response.header(name, value));
+    response.body(Full::from(page::HTML)).unwrap_or_default() // every field is a good one
 }
 
 fn text(status: StatusCode, body: &'static str) -> Response<Full<Bytes>> {
