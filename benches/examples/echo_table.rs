@@ -77,10 +77,11 @@ impl Table {
 }
 
 /// What they are called, and beside what they stand.
-const SERVERS: [(&str, Standing); 10] = [
+const SERVERS: [(&str, Standing); 11] = [
     (RAW, Standing::Floor),
     (MIO, Standing::Ours),
     (ADAPTER, Standing::Ours),
+    ("sansocket-tokio", Standing::Ours),
     (TUNGSTENITE, Standing::Peer),
     ("tokio-tungstenite", Standing::Peer),
     ("tokio-websockets", Standing::Peer),

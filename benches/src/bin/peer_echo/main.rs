@@ -1,4 +1,4 @@
-//! Echo servers of other engines, and one of our adapter's.
+//! Echo servers of other engines, and those of our adapters.
 //!
 //! ```text
 //! peer_echo [--payload 20] [--deep 16] ENGINE [ADDRESS]
@@ -49,6 +49,7 @@ impl Expected {
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum Engine {
     SansocketNet,
+    SansocketTokio,
     Tungstenite,
     TokioTungstenite,
     TokioWebsockets,
@@ -75,6 +76,7 @@ fn serve(args: &Args) -> Outcome<()> {
     let expected = args.expected;
     match args.engine {
         Engine::SansocketNet => threads::serve(&listener, threads::sansocket_net),
+        Engine::SansocketTokio => tasks::serve(listener, tasks::sansocket_tokio),
         Engine::Tungstenite => {
             threads::serve(&listener, move |stream| threads::tungstenite(stream, expected))
         }

@@ -58,6 +58,16 @@ where
     Ok(())
 }
 
+/// As in its own echo server: an `Inbox` for each, and answers are written before the next wait.
+pub(crate) async fn sansocket_tokio(stream: TcpStream) -> Outcome<()> {
+    let mut socket = sansocket_tokio::accept(stream).await?;
+    let mut inbox = sansocket::Inbox::new();
+    loop {
+        let message = socket.receive(&mut inbox).await?;
+        socket.feed(message).await?;
+    }
+}
+
 /// With a buffer of 64 KiB to read into, or one of 16 KiB for small messages: it fills it with
 /// zeros before each read.
 pub(crate) async fn tokio_tungstenite(stream: TcpStream, expected: Expected) -> Outcome<()> {
