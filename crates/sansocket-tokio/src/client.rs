@@ -10,7 +10,7 @@ use tokio::io::AsyncReadExt;
 
 use crate::connector::Connector;
 use crate::error::ConnectError;
-use crate::handshaking::{Clock, Read, read_more, within, write_all};
+use crate::handshaking::{Clock, READ_LEN, Read, read_more, within, write_all};
 use crate::sending::Transport;
 use crate::socket::WebSocket;
 use crate::stream::Stream;
@@ -104,7 +104,7 @@ async fn receive_answer<S: Transport, P: ClientExtensions>(
 
 /// Reads what comes of the body, within its bounds.
 pub(crate) async fn read_body<S: Transport>(stream: &mut S, rejected: &mut Rejected) {
-    let mut chunk = [0; 4096];
+    let mut chunk = vec![0; READ_LEN];
     while rejected.body_len_left() > 0
         && let Ok(len @ 1..) = stream.read(&mut chunk).await
     {

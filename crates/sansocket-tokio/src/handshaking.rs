@@ -40,13 +40,12 @@ pub(crate) async fn read_more<S: Transport>(
     wake: Wake,
     clock: Clock,
 ) -> io::Result<Read> {
-    let mut chunk = [0; 4096];
-    let Some(len) = within(wake.after(clock.now()), stream.read(&mut chunk)).await else {
+    // Not into an array: that would be a part of the task for as long as it lives.
+    received.reserve(READ_LEN);
+    let Some(len) = within(wake.after(clock.now()), stream.read_buf(received)).await else {
         return Ok(Read::Nothing);
     };
-    let len = len?;
-    received.extend_from_slice(&chunk[..len]);
-    Ok(if len == 0 { Read::End } else { Read::Bytes })
+    Ok(if len? == 0 { Read::End } else { Read::Bytes })
 }
 
 /// Writes all of `bytes`, which are few, in the time that writing may make no progress.
@@ -72,3 +71,6 @@ pub(crate) async fn within<T>(
         None => Some(future.await),
     }
 }
+
+/// How much to have room for when reading.
+pub(crate) const READ_LEN: usize = 4096;

@@ -7,7 +7,7 @@ use sansocket::adapter::{AcceptError, AcceptOptions, Decision, Opened, ServerExt
 use sansocket::handshake::{Incoming, ServerExtensions, ServerHandshake};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use crate::handshaking::{Clock, Read, read_more, within, write_all};
+use crate::handshaking::{Clock, READ_LEN, Read, read_more, within, write_all};
 use crate::sending::Transport;
 use crate::socket::WebSocket;
 
@@ -111,7 +111,7 @@ async fn drain<S: Transport>(stream: &mut S) {
     if stream.shutdown().await.is_err() {
         return;
     }
-    let (mut scratch, mut left) = ([0; 4096], DRAIN_LEN_MAX);
+    let (mut scratch, mut left) = (vec![0; READ_LEN], DRAIN_LEN_MAX);
     while let Ok(len @ 1..) = stream.read(&mut scratch).await {
         left = left.saturating_sub(len);
         if left == 0 {
