@@ -100,6 +100,11 @@ impl Waiting {
         self.receiver.lock().unwrap_or_else(PoisonError::into_inner).take();
     }
 
+    /// The sink, if it waits, looks for room.
+    pub(crate) fn wake_sink(&self) {
+        wake(&self.sink);
+    }
+
     /// The receiving task, if it waits, writes what the senders left.
     pub(crate) fn wake_receiver(&self) {
         wake(&self.receiver);
@@ -189,6 +194,8 @@ impl<S: Transport, R: Role, X: Extension> Sending<S, R, X> {
         if self.held > backlog {
             self.waiting.room.add_permits(self.held - backlog);
             self.held = backlog;
+            // It has no place in the line, so nobody else tells it that there is room.
+            self.waiting.wake_sink();
         }
     }
 

@@ -2,6 +2,10 @@
 
 mod support;
 
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Wake, Waker};
 use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt, stream};
@@ -113,6 +117,55 @@ async fn a_sink_waits_for_room() {
     assert!(matches!(sender.try_send("x"), Err(Error::QueueFull)));
     drop(peer);
     assert!(soon(task).await.expect("ended").is_err());
+}
+
+/// How often it was woken.
+#[derive(Debug, Default)]
+struct Woken(AtomicUsize);
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// A sink has no place in the line of senders, and must be told when one of them, which
+/// had all the room, leaves it.
+#[tokio::test(start_paused = true)]
+async fn a_sink_is_woken_by_the_sender_that_took_the_room() {
+    let settings = Settings::new().queue_len_max(200);
+    let (socket, mut peer) = pair_with::<Server>(&quiet(), &settings, 1_000);
+    let sender = socket.sender().clone();
+    let mut sink = socket.into_messages();
+    let woken = Arc::new(Woken::default());
+    let (waker, other) = (Waker::from(woken.clone()), Waker::noop());
+    let (mut cx, mut other) = (Context::from_waker(&waker), Context::from_waker(other));
+
+    let mut sent = 0;
+    while sink.poll_ready_unpin(&mut cx).is_ready() {
+        sink.start_send_unpin(OwnedMessage::Binary(vec![1; 100])).expect("room");
+        sent += 1;
+    }
+    let mut sending = pin!(sender.send(&[2; 400]));
+    assert!(sending.as_mut().poll(&mut other).is_pending(), "it waits for room");
+    for _ in 0..9 {
+        peer.next().await;
+    }
+    // What was freed is the sender's, which has not come yet.
+    let mut before = usize::MAX;
+    while before != woken.0.load(Ordering::Relaxed) {
+        before = woken.0.load(Ordering::Relaxed);
+        assert!(sink.poll_ready_unpin(&mut cx).is_pending());
+    }
+    assert!(
+        sending.as_mut().poll(&mut other).is_ready(),
+        "there is room, and the transport takes it"
+    );
+    assert!(woken.0.load(Ordering::Relaxed) > before, "nobody else wakes it");
+    assert!(sink.poll_ready_unpin(&mut cx).is_ready());
+    for _ in 9..=sent {
+        peer.next().await;
+    }
 }
 
 #[tokio::test(start_paused = true)]
