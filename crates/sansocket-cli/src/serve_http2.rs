@@ -4,8 +4,9 @@
 use std::collections::HashMap;
 use std::convert::Infallible;
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::process::ExitCode;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -25,7 +26,7 @@ use sansocket_tokio::hyper::{Upgraded, UpgradedSocket, is_upgrade, upgrade};
 use sansocket_tokio::{AcceptOptions, Decision, Error, Sender};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use tokio_rustls::TlsAcceptor;
 
 use crate::serve::{ServeArgs, announce, not_found_text};
@@ -82,7 +83,7 @@ impl Echo {
     async fn accept_all(self: Arc<Self>, listener: TcpListener, max: usize) {
         let connections = Arc::new(Semaphore::new(max));
         loop {
-            // Those beyond wait to be accepted; those inside have deadlines.
+            // Those beyond wait to be accepted; those inside leave when they do nothing.
             let Ok(place) = connections.clone().acquire_owned().await else { return };
             match listener.accept().await {
                 Ok((tcp, peer)) => {
@@ -111,23 +112,37 @@ impl Echo {
             Err(_) => return eprintln!("{peer} TLS took too long"),
         };
         let is_http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
-        let service = service_fn(move |request| {
-            let response = self.answer(request, peer);
-            async move { Ok::<_, Infallible>(response) }
+        let client = Arc::new(Client::new(peer));
+        let service = service_fn({
+            let client = client.clone();
+            move |request| {
+                client.note();
+                let response = self.answer(request, &client);
+                async move { Ok::<_, Infallible>(response) }
+            }
         });
         let stream = TokioIo::new(stream);
         let served = if is_http2 {
             let mut builder = http2::Builder::new(TokioExecutor::new());
-            builder
-                .timer(TokioTimer::new())
-                // RFC 8441 section 3: in the first settings, or no client would ask.
-                .enable_connect_protocol()
-                .max_concurrent_streams(STREAMS_MAX)
-                .max_header_list_size(HEAD_LEN_MAX)
-                .keep_alive_interval(KEEP_ALIVE)
-                .keep_alive_timeout(KEEP_ALIVE)
-                .serve_connection(stream, service)
-                .await
+            let mut connection = pin!(
+                builder
+                    .timer(TokioTimer::new())
+                    // RFC 8441 section 3: in the first settings, or no client would ask.
+                    .enable_connect_protocol()
+                    .max_concurrent_streams(STREAMS_MAX)
+                    .max_header_list_size(HEAD_LEN_MAX)
+                    .keep_alive_interval(KEEP_ALIVE)
+                    .keep_alive_timeout(KEEP_ALIVE)
+                    .serve_connection(stream, service)
+            );
+            tokio::select! {
+                served = connection.as_mut() => served,
+                // HTTP/2 has no deadline of its own for the first request, nor for the next.
+                () = client.is_idle() => {
+                    connection.as_mut().graceful_shutdown();
+                    timeout(STOP_TIMEOUT, connection).await.unwrap_or(Ok(()))
+                }
+            }
         } else {
             let mut builder = http1::Builder::new();
             builder
@@ -145,15 +160,16 @@ impl Echo {
     fn answer(
         self: &Arc<Self>,
         request: Request<Incoming>,
-        peer: SocketAddr,
+        client: &Arc<Client>,
     ) -> Response<Full<Bytes>> {
         let response = match (request.uri().path(), is_upgrade(&request)) {
-            (_, true) | ("/ws", _) => return self.open(request, peer),
+            (_, true) | ("/ws", _) => return self.open(request, client),
             ("/", _) if matches!(*request.method(), Method::GET | Method::HEAD) => page(),
             ("/", _) => text(StatusCode::METHOD_NOT_ALLOWED, "the page is there to GET\n"),
             _ => text(StatusCode::NOT_FOUND, not_found_text()),
         };
-        eprintln!("{peer} {:?} {} {}", request.version(), request.uri().path(), response.status());
+        let (version, path) = (request.version(), Printable(request.uri().path()));
+        eprintln!("{} {version:?} {path} {}", client.peer, response.status());
         response
     }
 
@@ -161,8 +177,9 @@ impl Echo {
     fn open(
         self: &Arc<Self>,
         mut request: Request<Incoming>,
-        peer: SocketAddr,
+        client: &Arc<Client>,
     ) -> Response<Full<Bytes>> {
+        let peer = client.peer;
         let place = self.places.clone().try_acquire_owned();
         let supported: Vec<&str> = self.subprotocols.iter().map(String::as_str).collect();
         let mut line = request.uri().path().to_owned();
@@ -180,15 +197,15 @@ impl Echo {
                 _ => plain(404, not_found_text()),
             }
         });
-        match &upgrade.socket {
-            Ok(_) => {}
-            Err(refused) => eprintln!("{peer} {way}, {line}: {refused}"),
+        if let Err(refused) = &upgrade.socket {
+            eprintln!("{peer} {way}, {}: {refused}", Printable(&line));
         }
-        let echo = self.clone();
+        let (echo, client) = (self.clone(), client.clone());
         let response = upgrade.on_open(move |socket| async move {
+            let _open = Open::new(&client);
             let id = echo.next_id.fetch_add(1, Ordering::Relaxed);
             let extensions = socket.response().extensions.as_deref().unwrap_or("no extension");
-            eprintln!("#{id} {peer} opened {line} by {way}, {extensions}");
+            eprintln!("#{id} {peer} opened {} by {way}, {extensions}", Printable(&line));
             echo.echo(id, socket, peer).await;
             drop(place);
         });
@@ -246,6 +263,68 @@ impl Echo {
     }
 }
 
+/// Who is at the other end of a connection, and when something was last wanted there.
+struct Client {
+    peer: SocketAddr,
+    /// WebSockets that are open.
+    open: AtomicUsize,
+    last: Mutex<Instant>,
+    requests: AtomicUsize,
+}
+
+impl Client {
+    fn new(peer: SocketAddr) -> Self {
+        Self {
+            peer,
+            open: AtomicUsize::new(0),
+            last: Mutex::new(Instant::now()),
+            requests: AtomicUsize::new(0),
+        }
+    }
+
+    /// Something is wanted now.
+    fn note(&self) {
+        self.requests.fetch_add(1, Ordering::Relaxed);
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+    }
+
+    /// Ready when no request came in time, or none for long, and no WebSocket is open.
+    async fn is_idle(&self) {
+        loop {
+            let patience = match self.requests.load(Ordering::Relaxed) {
+                0 => HANDSHAKE_TIMEOUT,
+                _ => IDLE_TIMEOUT,
+            };
+            let last = *self.last.lock().unwrap_or_else(PoisonError::into_inner);
+            let left = patience.saturating_sub(last.elapsed());
+            if self.open.load(Ordering::Relaxed) > 0 {
+                tokio::time::sleep(IDLE_TIMEOUT).await;
+            } else if left.is_zero() {
+                return;
+            } else {
+                tokio::time::sleep(left).await;
+            }
+        }
+    }
+}
+
+/// A WebSocket that is open.
+struct Open(Arc<Client>);
+
+impl Open {
+    fn new(client: &Arc<Client>) -> Self {
+        client.open.fetch_add(1, Ordering::Relaxed);
+        Self(client.clone())
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.note();
+        self.0.open.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 fn page() -> Response<Full<Bytes>> {
     let response = Response::builder();
     let response = page::FIELDS
@@ -287,9 +366,51 @@ const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a connection may be silent before it is asked, and then to answer.
 const KEEP_ALIVE: Duration = Duration::from_secs(20);
 
+/// How long a connection without WebSockets may be there between two requests.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
+
 const STOP_TIMEOUT: Duration = Duration::from_secs(4);
 
 /// Streams of one connection at a time.
 const STREAMS_MAX: u32 = 200;
 
 const HEAD_LEN_MAX: u32 = 16 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// After how many seconds a connection leaves.
+    async fn leaves_after(client: &Client) -> u64 {
+        let start = Instant::now();
+        timeout(Duration::from_secs(3600), client.is_idle()).await.expect("it leaves");
+        start.elapsed().as_secs()
+    }
+
+    fn client() -> Arc<Client> {
+        Arc::new(Client::new(([127, 0, 0, 1], 1).into()))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_that_asks_for_nothing_leaves() {
+        assert_eq!(leaves_after(&client()).await, 10);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_that_asked_once_leaves_later() {
+        let client = client();
+        client.note();
+        assert_eq!(leaves_after(&client).await, 60);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_with_an_open_websocket_stays() {
+        let client = client();
+        client.note();
+        let open = Open::new(&client);
+        let waited = timeout(Duration::from_secs(3600), client.is_idle()).await;
+        assert!(waited.is_err(), "it left");
+        drop(open);
+        assert_eq!(leaves_after(&client).await, 60);
+    }
+}

@@ -15,10 +15,10 @@ use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 
 /// A server with a certificate of its own, and a client that trusts it.
-fn serve() -> (Serve, Connector) {
+fn serve(name: &str) -> (Serve, Connector) {
     let own = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).expect("one");
     let folder = std::path::PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
-    let path = |name: &str| folder.join(format!("{}-http2.{name}", std::process::id()));
+    let path = |end: &str| folder.join(format!("{}-{name}.{end}", std::process::id()));
     let (certificate, key) = (path("cert.pem"), path("key.pem"));
     std::fs::write(&certificate, own.cert.pem()).expect("a file");
     std::fs::write(&key, own.signing_key.serialize_pem()).expect("a file");
@@ -37,7 +37,7 @@ fn serve() -> (Serve, Connector) {
 // 8441-5-13
 #[tokio::test]
 async fn sockets_of_one_connection_echo_and_are_told_when_the_server_stops() {
-    let (mut serve, connector) = serve();
+    let (mut serve, connector) = serve("echo");
     let uri = format!("wss://{}/ws", serve.address);
     let http2 = connector.http2(&uri, Duration::from_secs(10)).await.expect("HTTP/2");
     let options = ConnectOptions::new();
@@ -61,7 +61,7 @@ async fn sockets_of_one_connection_echo_and_are_told_when_the_server_stops() {
 
 #[tokio::test]
 async fn what_is_no_place_for_a_socket_says_so() {
-    let (serve, connector) = serve();
+    let (serve, connector) = serve("refusal");
     let uri = format!("wss://{}/nope", serve.address);
     let http2 = connector.http2(&uri, Duration::from_secs(10)).await.expect("HTTP/2");
     let error = http2.connect(&uri, &ConnectOptions::new()).await.expect_err("refused");
