@@ -65,7 +65,8 @@ pub(crate) fn run(args: &ConnectArgs) -> ExitCode {
         Ok(options) => options,
         Err(error) => return fail(error),
     };
-    let console = Console { current: Current::default(), reading: false, binary: args.binary };
+    let console =
+        Console { current: Current::default(), reading: false, binary: args.binary, opened: None };
     if args.reconnect {
         again_and_again(args, &options, console)
     } else {
@@ -89,10 +90,9 @@ fn once(args: &ConnectArgs, options: &Options, mut console: Console) -> ExitCode
 fn again_and_again(args: &ConnectArgs, options: &Options, mut console: Console) -> ExitCode {
     let mut backoff = Backoff::new();
     loop {
-        let start = Instant::now();
         let outcome = console.talk(args, options);
-        if matches!(outcome, Outcome::Ended(_)) {
-            backoff.lived(start.elapsed());
+        if let Some(opened) = console.opened.take() {
+            backoff.lived(opened.elapsed());
         }
         let status = outcome.report(args);
         if console.current.is_over() || !outcome.is_transient() {
@@ -153,6 +153,8 @@ struct Console {
     /// The threads that wait for lines and signals are there.
     reading: bool,
     binary: bool,
+    /// When the connection opened.
+    opened: Option<Instant>,
 }
 
 impl Console {
@@ -170,6 +172,7 @@ impl Console {
             opened += &format!(", {extensions}");
         }
         eprintln!("{opened}");
+        self.opened = Some(Instant::now());
         let (receiver, sender) = match socket.split() {
             Ok(halves) => halves,
             Err(error) => return Outcome::Hopeless(fail(error)),

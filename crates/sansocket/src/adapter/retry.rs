@@ -9,6 +9,7 @@ use super::connect_error::{ConnectError, TlsFailure};
 use super::error::Error;
 use super::outcome::{Closed, Rejected};
 use crate::close_code::CloseCode;
+use crate::connection::Cause;
 use crate::error::Rule;
 use crate::handshake::ResponseError;
 
@@ -81,7 +82,10 @@ impl Error {
         match self {
             Self::Closed(closed) => closed.is_transient(),
             Self::Failed(failure) => {
-                matches!(failure.rule(), Rule::PongTimeout | Rule::AssemblyTimeout)
+                matches!(
+                    failure.rule(),
+                    Rule::PongTimeout | Rule::AssemblyTimeout | Rule::IdleTimeout
+                )
             }
             Self::WriteStalled => true,
             Self::Io(error) => is_transient_io(error),
@@ -95,17 +99,21 @@ impl Error {
 }
 
 impl Closed {
-    /// Whether the connection was lost, or the server is to be back.
+    /// Whether the connection was lost, or the server is to be back; not if the application had
+    /// said all, whatever became of it then.
     pub fn is_transient(&self) -> bool {
-        matches!(
-            self.code(),
-            CloseCode::GOING_AWAY
-                | CloseCode::ABNORMAL
-                | CloseCode::INTERNAL_ERROR
-                | CloseCode::SERVICE_RESTART
-                | CloseCode::TRY_AGAIN_LATER
-                | CloseCode::BAD_GATEWAY
-        )
+        let is_done =
+            self.cause() == Cause::Aborted || self.closure().sent() == Some(CloseCode::NORMAL);
+        !is_done
+            && matches!(
+                self.code(),
+                CloseCode::GOING_AWAY
+                    | CloseCode::ABNORMAL
+                    | CloseCode::INTERNAL_ERROR
+                    | CloseCode::SERVICE_RESTART
+                    | CloseCode::TRY_AGAIN_LATER
+                    | CloseCode::BAD_GATEWAY
+            )
     }
 }
 

@@ -70,6 +70,23 @@ fn an_error_of_a_server_says_what_is_under_it() {
     }
 }
 
+/// The end of a connection that said all with this code, and whose peer just left.
+fn left_after(code: u16) -> Closed {
+    let mut connection = Connection::new(Negotiated::from_upgraded(), Server, &Config::new());
+    connection.close(Some(CloseCode::new(code)), "", &mut [0; 131]).expect("open");
+    Closed::new(connection.receive_end(), None)
+}
+
+#[test]
+fn who_had_said_all_does_not_come_back() {
+    assert!(!left_after(1000).is_transient());
+    assert!(left_after(1001).is_transient());
+    let mut connection = Connection::new(Negotiated::from_upgraded(), Server, &Config::new());
+    let aborted = Closed::new(connection.abort(), None);
+    assert_eq!(aborted.code(), CloseCode::ABNORMAL);
+    assert!(!aborted.is_transient());
+}
+
 #[test]
 fn an_end_that_may_be_another_next_time_is_transient() {
     for (code, expected) in [
