@@ -55,7 +55,8 @@ impl Http2 {
     {
         let (requests, mut connection) = h2::client::Builder::new()
             .initial_window_size(WINDOW_LEN)
-            .initial_connection_window_size(4 * WINDOW_LEN)
+            .initial_connection_window_size(CONNECTION_WINDOW_LEN)
+            .max_header_list_size(HEAD_LEN_MAX)
             .enable_push(false)
             .handshake::<_, Bytes>(stream)
             .await
@@ -247,3 +248,10 @@ const BODY_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// How many bytes a server may send ahead in one stream.
 const WINDOW_LEN: u32 = 256 * 1024;
+
+/// The most that there is, so that streams that nobody reads hold no others up. What bounds
+/// the memory is the window of each, and how many we open.
+const CONNECTION_WINDOW_LEN: u32 = (1 << 31) - 1;
+
+/// As long as the head of an answer in HTTP/1.1 may be.
+const HEAD_LEN_MAX: u32 = 16 * 1024;

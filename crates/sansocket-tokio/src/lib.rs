@@ -92,6 +92,7 @@ pub use stream::Stream;
     feature = "deflate",
     feature = "http2",
     feature = "hyper",
+    feature = "proxy",
     feature = "tls"
 ))]
 mod documents {

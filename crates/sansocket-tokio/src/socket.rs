@@ -37,8 +37,10 @@ use crate::sending::{Shared, Transport};
 /// The peer's Close is answered with its own code and reason. Dropping an open
 /// WebSocket sends a Close with 1001, if the transport takes it at once.
 ///
-/// Every call is cancel-safe: its future can be dropped at any point, as `select!` does, and the
-/// call made again.
+/// Every call is cancel-safe: its future can be dropped at any point, as `select!` does. A receiving
+/// or closing call is then made again. A `send` that was dropped has put its message into the queue,
+/// whole, or not at all; who must know which uses [`feed`](Self::feed), which has done so when it is ready,
+/// and then [`flush`](Self::flush).
 #[derive(Debug)]
 pub struct WebSocket<S: Transport, R: Role, X: Extension = NoExtension> {
     receiver: Receiver<S, R, X>,

@@ -5,9 +5,9 @@ use alloc::vec;
 use alloc::vec::Vec;
 use core::fmt;
 
-use super::borrowed;
 use super::outcome::HandshakeResponse;
 use super::settings::Settings;
+use super::{Names, borrowed};
 use crate::connection::Connection;
 use crate::extension::NoExtension;
 #[cfg(feature = "deflate")]
@@ -279,7 +279,9 @@ impl Default for AcceptOptions {
 
 /// An answer in the parts that an HTTP library sends; that adds how long the body is. The names
 /// of fields are for HTTP/1.1, and HTTP/2 wants them in lower case.
-#[derive(Clone, Debug, PartialEq, Eq)]
+///
+/// Its `Debug` form names the fields and keeps their values, which may be secrets.
+#[derive(Clone, PartialEq, Eq)]
 pub struct HttpAnswer {
     /// The status.
     pub status: u16,
@@ -287,6 +289,16 @@ pub struct HttpAnswer {
     pub fields: Vec<(String, String)>,
     /// The body.
     pub body: Vec<u8>,
+}
+
+impl fmt::Debug for HttpAnswer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HttpAnswer")
+            .field("status", &self.status)
+            .field("fields", &Names(&self.fields))
+            .field("body_len", &self.body.len())
+            .finish()
+    }
 }
 
 impl HttpAnswer {
@@ -355,18 +367,31 @@ impl core::error::Error for Refused {
 }
 
 /// What a server answers to a request that breaks no rule.
-#[derive(Clone, Debug, PartialEq, Eq)]
+///
+/// Its `Debug` form names the fields and keeps their values, which may be secrets.
+#[derive(Clone, PartialEq, Eq)]
 #[must_use]
 pub struct Decision {
     answer: Answer,
     fields: Vec<(String, String)>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 enum Answer {
     Accept { subprotocol: Option<String> },
     Reply { status: u16, body: Vec<u8> },
     Default,
+}
+
+impl fmt::Debug for Decision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (name, status) = match self.answer {
+            Answer::Accept { .. } => ("accept", None),
+            Answer::Reply { status, .. } => ("reply", Some(status)),
+            Answer::Default => ("by_default", None),
+        };
+        write!(f, "Decision::{name}({status:?}, {:?})", Names(&self.fields))
+    }
 }
 
 impl Decision {

@@ -109,3 +109,15 @@ fn a_request_that_breaks_a_rule_has_its_answer_in_parts() {
     assert_eq!(answer.body, rejection.body().as_bytes());
     assert_eq!(answer.fields, owned(rejection.fields()));
 }
+
+#[test]
+fn what_is_printed_for_a_log_has_no_values_of_fields() {
+    for decision in [
+        Decision::accept().field("Set-Cookie", "secret"),
+        Decision::reply(403, "secret").field("Set-Cookie", "secret"),
+        Decision::by_default().field("Set-Cookie", "secret"),
+    ] {
+        let printed = format!("{decision:?} {:?}", connect(&decision).0);
+        assert!(printed.contains("Set-Cookie") && !printed.contains("secret"), "{printed}");
+    }
+}

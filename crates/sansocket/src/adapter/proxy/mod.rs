@@ -113,7 +113,9 @@ enum Way<'a> {
 }
 
 /// What to do next on the way to a proxy.
-#[derive(Clone, Debug, PartialEq, Eq)]
+///
+/// Its `Debug` form says how long the bytes are and keeps them, since a password may be in them.
+#[derive(Clone, PartialEq, Eq)]
 pub enum ProxyStep {
     /// Write these bytes, all of them. They are given once.
     Write(Vec<u8>),
@@ -122,6 +124,16 @@ pub enum ProxyStep {
     Read(usize),
     /// Nothing: what is written now goes to the server.
     Open,
+}
+
+impl fmt::Debug for ProxyStep {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Write(bytes) => write!(f, "Write({} bytes)", bytes.len()),
+            Self::Read(len) => write!(f, "Read({len})"),
+            Self::Open => f.write_str("Open"),
+        }
+    }
 }
 
 impl ProxyHandshake<'_> {
