@@ -245,3 +245,9 @@ fn passwords_are_not_in_what_is_logged() {
         assert!(!format!("{handshake:?}").contains("secret"));
     }
 }
+
+#[test]
+fn a_step_keeps_what_it_says_out_of_logs() {
+    let steps = [ProxyStep::Write(b"secret".to_vec()), ProxyStep::Read(2), ProxyStep::Open];
+    assert_eq!(format!("{steps:?}"), "[Write(6 bytes), Read(2), Open]");
+}
