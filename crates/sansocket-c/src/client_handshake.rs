@@ -9,7 +9,7 @@ use sansocket::handshake::{
 use sansocket::{Tick, Uri};
 
 use crate::config::millis;
-use crate::memory::{self, Object, Output};
+use crate::memory::{self, Object};
 use crate::names::name_of_response_error;
 use crate::sansocket_status::{self, *};
 use crate::server_handshake::sansocket_rejection;
@@ -145,9 +145,9 @@ pub unsafe extern "C" fn sansocket_client_handshake_write(
 ) -> sansocket_status {
     // SAFETY: what the caller promises for these arguments.
     report(unsafe {
-        memory::output(out, out_size, len).and_then(|Output { room, len }| {
-            let written = checking(handshake)?.handshake.write(room);
-            Output { room: &mut [], len }.tell(written)
+        memory::output(out, out_size, len).and_then(|output| {
+            let handshake = &checking(handshake)?.handshake;
+            output.fill(|room| handshake.write(room))
         })
     })
 }

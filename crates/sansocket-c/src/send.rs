@@ -6,7 +6,7 @@ use core::str;
 use sansocket::{CloseCode, Fin, FrameHead, Kind, Message, Transmit};
 
 use crate::connection::{either, sansocket_connection};
-use crate::memory::{self, Object, Output};
+use crate::memory::{self, Object};
 use crate::receive::{SANSOCKET_BINARY, SANSOCKET_TEXT, sansocket_message_kind};
 use crate::sansocket_status::{self, *};
 use crate::status::report;
@@ -117,9 +117,7 @@ pub unsafe extern "C" fn sansocket_send(
         memory::output(out, out_size, len).and_then(|output| {
             let endpoint = memory::get(connection)?;
             let message = message_of(kind, memory::input(payload, payload_len)?)?;
-            let Output { room, len } = output;
-            let sent = either!(endpoint, connection => connection.send(message, room));
-            Output { room: &mut [], len }.tell(sent)
+            output.fill(|room| either!(endpoint, connection => connection.send(message, room)))
         })
     })
 }
@@ -143,14 +141,13 @@ pub unsafe extern "C" fn sansocket_send_fragment(
 ) -> sansocket_status {
     // SAFETY: what the caller promises for these arguments.
     report(unsafe {
-        memory::output(out, out_size, len).and_then(|Output { room, len }| {
+        memory::output(out, out_size, len).and_then(|output| {
             let endpoint = memory::get(connection)?;
             let (kind, fin) = (kind_of(kind)?, fin_of(fin)?);
             let payload = memory::input(payload, payload_len)?;
-            let sent = either!(endpoint, connection => {
-                connection.send_fragment(kind, fin, payload, room)
-            });
-            Output { room: &mut [], len }.tell(sent)
+            output.fill(|room| {
+                either!(endpoint, connection => connection.send_fragment(kind, fin, payload, room))
+            })
         })
     })
 }
@@ -170,11 +167,10 @@ pub unsafe extern "C" fn sansocket_ping(
 ) -> sansocket_status {
     // SAFETY: what the caller promises for these arguments.
     report(unsafe {
-        memory::output(out, out_size, len).and_then(|Output { room, len }| {
+        memory::output(out, out_size, len).and_then(|output| {
             let endpoint = memory::get(connection)?;
             let payload = memory::input(payload, payload_len)?;
-            let sent = either!(endpoint, connection => connection.ping(payload, room));
-            Output { room: &mut [], len }.tell(sent)
+            output.fill(|room| either!(endpoint, connection => connection.ping(payload, room)))
         })
     })
 }
@@ -194,11 +190,10 @@ pub unsafe extern "C" fn sansocket_pong(
 ) -> sansocket_status {
     // SAFETY: what the caller promises for these arguments.
     report(unsafe {
-        memory::output(out, out_size, len).and_then(|Output { room, len }| {
+        memory::output(out, out_size, len).and_then(|output| {
             let endpoint = memory::get(connection)?;
             let payload = memory::input(payload, payload_len)?;
-            let sent = either!(endpoint, connection => connection.pong(payload, room));
-            Output { room: &mut [], len }.tell(sent)
+            output.fill(|room| either!(endpoint, connection => connection.pong(payload, room)))
         })
     })
 }
@@ -225,12 +220,12 @@ pub unsafe extern "C" fn sansocket_close(
 ) -> sansocket_status {
     // SAFETY: what the caller promises for these arguments.
     report(unsafe {
-        memory::output(out, out_size, len).and_then(|Output { room, len }| {
+        memory::output(out, out_size, len).and_then(|output| {
             let endpoint = memory::get(connection)?;
             let reason = text_of(memory::input(reason, reason_len)?)?;
             let code = Some(code).filter(|code| *code != 0).map(CloseCode::new);
-            let sent = either!(endpoint, connection => connection.close(code, reason, room));
-            Output { room: &mut [], len }.tell(sent)
+            output
+                .fill(|room| either!(endpoint, connection => connection.close(code, reason, room)))
         })
     })
 }

@@ -10,7 +10,7 @@ use sansocket::handshake::{
 };
 
 use crate::config::millis;
-use crate::memory::{self, Object, Output};
+use crate::memory::{self, Object};
 use crate::names::name_of_handshake_rule;
 use crate::sansocket_status::{self, *};
 use crate::status::report;
@@ -282,10 +282,9 @@ pub unsafe extern "C" fn sansocket_server_handshake_reject(
 ) -> sansocket_status {
     // SAFETY: what the caller promises for these arguments.
     report(unsafe {
-        memory::output(out, out_size, len).and_then(|Output { room, len }| {
+        memory::output(out, out_size, len).and_then(|output| {
             let rejection = reading(handshake)?.rejection.ok_or(SANSOCKET_ERROR_NOTHING)?;
-            let written = rejection.write(room);
-            Output { room: &mut [], len }.tell(written)
+            output.fill(|room| rejection.write(room))
         })
     })
 }
@@ -409,7 +408,7 @@ pub unsafe extern "C" fn sansocket_request_accept(
 ) -> sansocket_status {
     // SAFETY: what the caller promises for these arguments.
     report(unsafe {
-        memory::output(out, out_size, len).and_then(|Output { room, len }| {
+        memory::output(out, out_size, len).and_then(|output| {
             let Asked::Upgrade(request) = memory::peek(request)? else {
                 return Err(SANSOCKET_ERROR_NOT_UPGRADE);
             };
@@ -418,8 +417,8 @@ pub unsafe extern "C" fn sansocket_request_accept(
             if let Some(subprotocol) = subprotocol {
                 accept = accept.subprotocol(subprotocol);
             }
-            let written = request.accept(&accept)?.write(room);
-            Output { room: &mut [], len }.tell(written)
+            let accepted = request.accept(&accept)?;
+            output.fill(|room| accepted.write(room))
         })
     })
 }
@@ -440,23 +439,23 @@ pub unsafe extern "C" fn sansocket_request_refuse(
 ) -> sansocket_status {
     // SAFETY: what the caller promises for these arguments.
     report(unsafe {
-        memory::output(out, out_size, len).and_then(|Output { room, len }| {
+        memory::output(out, out_size, len).and_then(|output| {
             let asked = memory::peek(request)?;
-            let written = match asked {
-                Asked::Plain(request) if reply.is_null() => request.rejection().write(room),
-                _ => {
-                    let given = memory::read(reply)?;
-                    let fields = fields(given.fields, given.fields_len)?;
-                    let reply = Reply::new(given.status)
-                        .fields(fields.as_slice())
-                        .body(memory::input(given.body, given.body_len)?);
-                    match asked {
-                        Asked::Upgrade(request) => request.refuse(&reply)?.write(room),
-                        Asked::Plain(request) => request.answer(&reply)?.write(room),
-                    }
-                }
+            if let Asked::Plain(request) = asked
+                && reply.is_null()
+            {
+                return output.fill(|room| request.rejection().write(room));
+            }
+            let given = memory::read(reply)?;
+            let fields = fields(given.fields, given.fields_len)?;
+            let reply = Reply::new(given.status)
+                .fields(fields.as_slice())
+                .body(memory::input(given.body, given.body_len)?);
+            let checked = match asked {
+                Asked::Upgrade(request) => request.refuse(&reply)?,
+                Asked::Plain(request) => request.answer(&reply)?,
             };
-            Output { room: &mut [], len }.tell(written)
+            output.fill(|room| checked.write(room))
         })
     })
 }

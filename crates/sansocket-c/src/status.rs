@@ -117,12 +117,12 @@ pub(crate) fn report(outcome: Result<(), sansocket_status>) -> sansocket_status 
 }
 
 impl Output<'_> {
-    /// Tells how much was written, or how much room is missing.
-    pub(crate) fn tell<E: Into<Unsent>>(
+    /// Has something written there, and tells how much that was, or how much room is missing.
+    pub(crate) fn fill<E: Into<Unsent>>(
         self,
-        outcome: Result<usize, E>,
+        write: impl FnOnce(&mut [u8]) -> Result<usize, E>,
     ) -> Result<(), sansocket_status> {
-        match outcome.map_err(Into::into) {
+        match write(self.room).map_err(Into::into) {
             Ok(len) => *self.len = len,
             Err(Unsent { status, need }) => {
                 *self.len = need;
