@@ -266,37 +266,30 @@ impl Echo {
 /// Who is at the other end of a connection, and when something was last wanted there.
 struct Client {
     peer: SocketAddr,
+    since: Instant,
+    /// The last request, or the end of the last WebSocket.
+    last: Mutex<Option<Instant>>,
     /// WebSockets that are open.
     open: AtomicUsize,
-    last: Mutex<Instant>,
-    requests: AtomicUsize,
 }
 
 impl Client {
     fn new(peer: SocketAddr) -> Self {
-        Self {
-            peer,
-            open: AtomicUsize::new(0),
-            last: Mutex::new(Instant::now()),
-            requests: AtomicUsize::new(0),
-        }
+        Self { peer, since: Instant::now(), last: Mutex::default(), open: AtomicUsize::new(0) }
     }
 
     /// Something is wanted now.
     fn note(&self) {
-        self.requests.fetch_add(1, Ordering::Relaxed);
-        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
     }
 
     /// Ready when no request came in time, or none for long, and no WebSocket is open.
     async fn is_idle(&self) {
         loop {
-            let patience = match self.requests.load(Ordering::Relaxed) {
-                0 => HANDSHAKE_TIMEOUT,
-                _ => IDLE_TIMEOUT,
+            let left = match *self.last.lock().unwrap_or_else(PoisonError::into_inner) {
+                None => HANDSHAKE_TIMEOUT.saturating_sub(self.since.elapsed()),
+                Some(last) => IDLE_TIMEOUT.saturating_sub(last.elapsed()),
             };
-            let last = *self.last.lock().unwrap_or_else(PoisonError::into_inner);
-            let left = patience.saturating_sub(last.elapsed());
             if self.open.load(Ordering::Relaxed) > 0 {
                 tokio::time::sleep(IDLE_TIMEOUT).await;
             } else if left.is_zero() {
