@@ -1,13 +1,10 @@
 //! Opening a connection as a server.
 
-use std::io;
 use std::time::Duration;
 
 use sansocket::Server;
-use sansocket::adapter::{AcceptError, AcceptOptions, Decision, Opened, ServerExtension};
-use sansocket::handshake::{
-    HandshakeConfig, Incoming, Rejection, ServerExtensions, ServerHandshake,
-};
+use sansocket::adapter::{AcceptError, AcceptOptions, Decision, Opened, Refused, ServerExtension};
+use sansocket::handshake::{HandshakeConfig, Incoming, ServerExtensions, ServerHandshake};
 
 use crate::clock::{Clock, Read, ReadTimeout};
 use crate::outbox::write_all;
@@ -83,9 +80,8 @@ fn open<T: Transport, P: ServerExtensions>(
     loop {
         let incoming = match reading.read_more() {
             Ok(()) => reading.handshake.receive(&reading.received),
-            Err(Unread::Rejected(rejection)) => Err(rejection),
-            Err(Unread::Incomplete) => return Err(AcceptError::Incomplete),
-            Err(Unread::Io(error)) => return Err(error.into()),
+            Err(AcceptError::Refused(Refused::Rejected(rejection))) => Err(rejection),
+            Err(error) => return Err(error),
         };
         let answer = options.answer(incoming, |incoming| {
             decide.take().map_or_else(Decision::by_default, |decide| decide(incoming))
@@ -97,13 +93,6 @@ fn open<T: Transport, P: ServerExtensions>(
             return Ok((opened, leftover));
         }
     }
-}
-
-/// Why there is no whole request.
-enum Unread {
-    Rejected(Rejection),
-    Incomplete,
-    Io(io::Error),
 }
 
 /// A request that is being read.
@@ -127,18 +116,18 @@ impl<'t, 'c, T: Transport> Reading<'t, 'c, T> {
     }
 
     /// Waits for more bytes, within the handshake's deadline.
-    fn read_more(&mut self) -> Result<(), Unread> {
+    fn read_more(&mut self) -> Result<(), AcceptError> {
         let mut chunk = [0; 4096];
         loop {
-            self.handshake.handle_timeout(self.clock.now()).map_err(Unread::Rejected)?;
+            self.handshake.handle_timeout(self.clock.now()).map_err(Refused::Rejected)?;
             let wait = self.handshake.poll_timeout().after(self.clock.now());
-            match self.timeout.read(self.transport, &mut chunk, wait).map_err(Unread::Io)? {
+            match self.timeout.read(self.transport, &mut chunk, wait)? {
                 Read::Bytes(len) => {
                     self.received.extend_from_slice(&chunk[..len]);
                     return Ok(());
                 }
                 Read::Nothing => {}
-                Read::End => return Err(Unread::Incomplete),
+                Read::End => return Err(AcceptError::Incomplete),
             }
         }
     }
