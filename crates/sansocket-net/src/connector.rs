@@ -140,7 +140,7 @@ impl Connector {
 /// Tries all addresses of the host, within one timeout.
 fn tcp(uri: &Uri<'_>, timeout: Duration) -> Result<TcpStream, ConnectError> {
     let start = Instant::now();
-    let host = uri.host().trim_start_matches('[').trim_end_matches(']');
+    let host = uri.bare_host();
     let mut last = io::Error::new(io::ErrorKind::NotFound, "the host has no address");
     let mut addresses = (host, uri.port()).to_socket_addrs()?;
     while let Some(address) = addresses.next() {

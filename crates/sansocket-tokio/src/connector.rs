@@ -2,7 +2,7 @@
 
 use std::io;
 #[cfg(feature = "tls")]
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use sansocket::Uri;
@@ -188,11 +188,9 @@ impl Connector {
 
     #[cfg(feature = "tls")]
     async fn secure(&self, tcp: TcpStream, uri: &Uri<'_>, alpn: Alpn) -> io::Result<Stream> {
-        // RFC 3986 section 3.2.2: the brackets are the address's in a URI only.
-        let host = uri.host().trim_start_matches('[').trim_end_matches(']').to_owned();
-        let name = ServerName::try_from(host)
+        let name = ServerName::try_from(uri.bare_host().to_owned())
             .map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
-        let mut config = self.tls.clone().map_or_else(trusting, |config| (*config).clone());
+        let mut config = self.tls.as_deref().unwrap_or_else(|| trusting()).clone();
         config.alpn_protocols = vec![alpn.name().to_vec()];
         let stream = TlsConnector::from(Arc::new(config)).connect(name, tcp).await?;
         let agreed = stream.get_ref().1.alpn_protocol();
@@ -225,22 +223,26 @@ impl Alpn {
     }
 }
 
-/// A configuration that trusts the roots that browsers trust. The ciphers are named, since the
-/// default of the process is another's to choose.
+/// The configuration that is used when none is given, one for all connections of the process: it
+/// trusts the roots that browsers trust. The ciphers are named, since the default of the process
+/// is another's to choose.
 #[cfg(feature = "tls")]
-fn trusting() -> ClientConfig {
-    let roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
-    ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .expect("the provider has ciphers for TLS 1.2 and 1.3")
-        .with_root_certificates(roots)
-        .with_no_client_auth()
+fn trusting() -> &'static ClientConfig {
+    static TRUSTING: OnceLock<ClientConfig> = OnceLock::new();
+    TRUSTING.get_or_init(|| {
+        let roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+        ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .expect("the provider has ciphers for TLS 1.2 and 1.3")
+            .with_root_certificates(roots)
+            .with_no_client_auth()
+    })
 }
 
 /// Tries all addresses of the host, within one timeout.
 async fn tcp(uri: &Uri<'_>, time: Duration) -> io::Result<TcpStream> {
     let started = Instant::now();
-    let host = uri.host().trim_start_matches('[').trim_end_matches(']');
+    let host = uri.bare_host();
     let mut last = io::Error::new(io::ErrorKind::NotFound, "the host has no address");
     let addresses: Vec<_> = lookup_host((host, uri.port())).await?.collect();
     for (index, address) in addresses.iter().enumerate() {

@@ -59,6 +59,20 @@ impl<'a> Uri<'a> {
         self.authority.host
     }
 
+    /// The host as sockets and certificates want it: an IPv6 address without the brackets, which
+    /// are of URIs alone (RFC 3986 section 3.2.2).
+    ///
+    /// ```
+    /// use sansocket::Uri;
+    ///
+    /// assert_eq!(Uri::parse("ws://[::1]:80/")?.bare_host(), "::1");
+    /// assert_eq!(Uri::parse("ws://a.example/")?.bare_host(), "a.example");
+    /// # Ok::<(), sansocket::UriError>(())
+    /// ```
+    pub fn bare_host(&self) -> &'a str {
+        self.host().trim_start_matches('[').trim_end_matches(']')
+    }
+
     /// The port: as written, or else 80 for `ws` and 443 for `wss`.
     pub fn port(&self) -> u16 {
         self.authority.port.unwrap_or(self.scheme.default_port())
@@ -374,6 +388,15 @@ mod tests {
     #[track_caller]
     fn check_error(text: &str, kind: UriErrorKind, offset: usize) {
         assert_eq!(Uri::parse(text), Err(UriError { kind, offset }), "{text}");
+    }
+
+    #[test]
+    fn only_an_ipv6_address_has_brackets_to_lose() {
+        for (text, host) in
+            [("ws://[::1]:1/", "::1"), ("wss://127.0.0.1/", "127.0.0.1"), ("ws://a.b", "a.b")]
+        {
+            assert_eq!(Uri::parse(text).map(|uri| uri.bare_host()), Ok(host), "{text}");
+        }
     }
 
     #[test]

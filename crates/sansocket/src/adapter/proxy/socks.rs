@@ -139,7 +139,7 @@ impl Awaited {
 
 /// RFC 1928 section 4: a name goes as a name, to be resolved there.
 fn request(target: &Uri<'_>) -> Result<Vec<u8>, ProxyError> {
-    let host = target.host().trim_start_matches('[').trim_end_matches(']');
+    let host = target.bare_host();
     let mut bytes = vec![VERSION, CONNECT, 0];
     match host.parse() {
         Ok(IpAddr::V4(address)) => {
