@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use sansocket::adapter::{CloseReply, Counters, Error, SendQueue};
+use sansocket::adapter::{Broken, CloseReply, Counters, Error, SendQueue};
 use sansocket::{
     CloseCode, CloseSent, Compress, Extension, Fin, Kind, Message, Obligation, Prepared, Role,
     SendHalf, Server,
@@ -37,22 +37,6 @@ pub(crate) struct Outbox<T, R, X: Extension> {
     pub(crate) answer: When,
     /// A Close that the receiving side has still to be told of.
     pub(crate) told: Option<CloseSent>,
-}
-
-/// Why nothing can be written any more.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Broken {
-    Stalled,
-    Io(io::ErrorKind),
-}
-
-impl From<Broken> for Error {
-    fn from(broken: Broken) -> Self {
-        match broken {
-            Broken::Stalled => Self::WriteStalled,
-            Broken::Io(kind) => Self::Io(kind.into()),
-        }
-    }
 }
 
 /// When a message is to be written.

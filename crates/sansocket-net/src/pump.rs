@@ -151,7 +151,7 @@ impl<R: Role, X: Extension> Pump<R, X> {
         advance: impl FnMut(&mut ReceiveHalf<R, X>, &mut L, &mut Inbox) -> Result<Ready, InboxError>,
     ) -> Result<(), Error> {
         if let Some(closed) = &self.ended {
-            return Err(ended(closed));
+            return Err(Error::from(closed));
         }
         self.enter(inbox)?;
         if !self.leftover.is_empty() {
@@ -340,7 +340,7 @@ impl<R: Role, X: Extension> Pump<R, X> {
     }
 
     fn over(&mut self, link: &mut impl Link) -> Error {
-        ended(&self.finish(link))
+        Error::from(&self.finish(link))
     }
 
     /// The end of every connection: what is owed is written; the sending direction
@@ -411,11 +411,6 @@ impl<R: Role, X: Extension> Pump<R, X> {
         }
         Ok(())
     }
-}
-
-/// The error for a connection that ended like this.
-fn ended(closed: &Closed) -> Error {
-    closed.failure().map_or_else(|| Error::Closed(closed.clone()), Error::Failed)
 }
 
 /// How long to wait for something to read while there is something to write.

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use sansocket::adapter::{CloseReply, Closed, Counters, Error, HandshakeResponse, Settings};
 use sansocket::{
-    CloseCode, CloseSent, Compress, Connection, Data, Delivery, Extension, Fin, Inbox, Kind,
-    Message, NoExtension, Obligation, OwnedMessage, Prepared, Role, Server, State,
+    CloseCode, CloseSent, Compress, Connection, Data, Extension, Fin, Inbox, Kind, Message,
+    NoExtension, Obligation, OwnedMessage, Prepared, Role, Server, State,
 };
 
 use crate::outbox::{Flushed, Outbox, SLICE, When};
@@ -90,10 +90,7 @@ impl<T: Transport, R: Role, X: Extension> WebSocket<T, R, X> {
     pub fn receive<'i>(&mut self, inbox: &'i mut Inbox) -> Result<Message<'i>, Error> {
         let Live { pump, outbox } = self.live();
         pump.receive(outbox, inbox)?;
-        match inbox.delivery() {
-            Some(Delivery::Message(message)) => Ok(message),
-            _ => Err(Error::ForeignInbox),
-        }
+        inbox.message().ok_or(Error::ForeignInbox)
     }
 
     /// Waits for the next piece of a message and lends it as it came, for messages

@@ -14,8 +14,8 @@ use std::time::Duration;
 
 use sansocket::adapter::{CloseReply, Counters, Error};
 use sansocket::{
-    CloseCode, CloseSent, Compress, Data, Delivery, Extension, Fin, Inbox, Kind, Message,
-    NoExtension, Obligation, Prepared, Role, Server, State,
+    CloseCode, CloseSent, Compress, Data, Extension, Fin, Inbox, Kind, Message, NoExtension,
+    Obligation, Prepared, Role, Server, State,
 };
 
 use crate::outbox::{Flushed, Outbox, When};
@@ -105,10 +105,7 @@ impl<T: SplitTransport, R: Role, X: Extension> Receiver<T, R, X> {
     /// As there.
     pub fn receive<'i>(&mut self, inbox: &'i mut Inbox) -> Result<Message<'i>, Error> {
         self.pump.receive(&mut self.side, inbox)?;
-        match inbox.delivery() {
-            Some(Delivery::Message(message)) => Ok(message),
-            _ => Err(Error::ForeignInbox),
-        }
+        inbox.message().ok_or(Error::ForeignInbox)
     }
 
     /// Waits for the next piece of a message; see

@@ -9,7 +9,6 @@ use futures_sink::Sink;
 use sansocket::adapter::Error;
 use sansocket::{CloseCode, Compress, Extension, Inbox, NoExtension, OwnedMessage, Role};
 
-use crate::receiving::lent;
 use crate::sending::{Flushed, Transport};
 use crate::socket::WebSocket;
 
@@ -52,7 +51,7 @@ impl<S: Transport, R: Role, X: Extension> Stream for Messages<S, R, X> {
             return Poll::Ready(None);
         }
         let received = ready!(this.socket.poll_receive(cx, &mut this.inbox));
-        Poll::Ready(match received.and_then(|()| lent(&this.inbox)) {
+        Poll::Ready(match received.and_then(|()| this.inbox.message().ok_or(Error::ForeignInbox)) {
             Ok(message) => Some(Ok(message.into())),
             Err(error) => {
                 this.over = true;

@@ -43,6 +43,10 @@ pub struct Receiver<S: Transport, R: Role, X: Extension = NoExtension> {
     ended: Option<Closed>,
 }
 
+/// How an inbox goes on: to the next whole message, or to the next piece.
+type Advance<R, X> =
+    fn(&mut ReceiveHalf<R, X>, &mut Inbox, &mut dyn FnMut(Obligation)) -> Result<Ready, InboxError>;
+
 /// The connection is over, but for what is still to be written and read.
 #[derive(Debug)]
 struct Ending {
@@ -87,7 +91,7 @@ impl<S: Transport, R: Role, X: Extension> Receiver<S, R, X> {
     /// As there.
     pub async fn receive<'i>(&mut self, inbox: &'i mut Inbox) -> Result<Message<'i>, Error> {
         poll_fn(|cx| self.poll_receive(cx, inbox)).await?;
-        lent(inbox)
+        inbox.message().ok_or(Error::ForeignInbox)
     }
 
     /// Waits for the next piece of a message; see
@@ -174,14 +178,10 @@ impl<S: Transport, R: Role, X: Extension> Receiver<S, R, X> {
         &mut self,
         cx: &mut Context<'_>,
         inbox: &mut Inbox,
-        advance: impl Fn(
-            &mut ReceiveHalf<R, X>,
-            &mut Inbox,
-            &mut dyn FnMut(Obligation),
-        ) -> Result<Ready, InboxError>,
+        advance: Advance<R, X>,
     ) -> Poll<Result<(), Error>> {
         if let Some(closed) = &self.ended {
-            return Poll::Ready(Err(ended(closed)));
+            return Poll::Ready(Err(Error::from(closed)));
         }
         self.enter(inbox)?;
         if !self.leftover.is_empty() {
@@ -205,11 +205,7 @@ impl<S: Transport, R: Role, X: Extension> Receiver<S, R, X> {
         &mut self,
         cx: &mut Context<'_>,
         inbox: &mut Inbox,
-        advance: impl Fn(
-            &mut ReceiveHalf<R, X>,
-            &mut Inbox,
-            &mut dyn FnMut(Obligation),
-        ) -> Result<Ready, InboxError>,
+        advance: Advance<R, X>,
     ) -> Poll<Result<(), Error>> {
         loop {
             if self.ending.is_some() {
@@ -468,7 +464,7 @@ impl<S: Transport, R: Role, X: Extension> Receiver<S, R, X> {
         };
         let closed = Closed::new(closure, said);
         let error = match outcome {
-            Outcome::Closed(_) => ended(&closed),
+            Outcome::Closed(_) => Error::from(&closed),
             Outcome::Error(error) => error,
         };
         self.ended = Some(closed);
@@ -488,23 +484,10 @@ impl<S: Transport, R: Role, X: Extension> Drop for Receiver<S, R, X> {
     }
 }
 
-/// The message that was received.
-pub(crate) fn lent(inbox: &Inbox) -> Result<Message<'_>, Error> {
-    match inbox.delivery() {
-        Some(Delivery::Message(message)) => Ok(message),
-        _ => Err(Error::ForeignInbox),
-    }
-}
-
 /// Whether the task is to let others run before it can know that there is nothing; then it is
 /// woken again, whatever the transport makes of its waker.
 fn has_to_yield(cx: &mut Context<'_>) -> bool {
     !coop::has_budget_remaining() && pin!(coop::consume_budget()).poll(cx).is_pending()
-}
-
-/// The error for a connection that ended like this.
-fn ended(closed: &Closed) -> Error {
-    closed.failure().map_or_else(|| Error::Closed(closed.clone()), Error::Failed)
 }
 
 /// How long the last writes may make no progress.

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
-use sansocket::adapter::{Counters, Error, SendQueue};
+use sansocket::adapter::{Broken, Counters, Error, SendQueue};
 use sansocket::{CloseCode, CloseSent, Compress, Extension, Message, Role, SendHalf};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::runtime::Handle;
@@ -155,22 +155,6 @@ pub(crate) struct Sending<S, R, X: Extension> {
     /// Wakes all that wait.
     ready: Waker,
     waiting: Arc<Waiting>,
-}
-
-/// Why nothing can be written any more.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Broken {
-    Stalled,
-    Io(io::ErrorKind),
-}
-
-impl From<Broken> for Error {
-    fn from(broken: Broken) -> Self {
-        match broken {
-            Broken::Stalled => Self::WriteStalled,
-            Broken::Io(kind) => Self::Io(kind.into()),
-        }
-    }
 }
 
 /// Whether everything was written.

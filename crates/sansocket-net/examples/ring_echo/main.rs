@@ -18,7 +18,7 @@
 #[cfg(target_os = "linux")]
 mod peer;
 #[cfg(target_os = "linux")]
-#[allow(unsafe_code)]
+#[allow(unsafe_code, reason = "the kernel shares memory with it")]
 mod ring;
 #[cfg(target_os = "linux")]
 mod server;

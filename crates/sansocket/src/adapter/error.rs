@@ -83,6 +83,31 @@ impl From<io::Error> for Error {
     }
 }
 
+impl From<&Closed> for Error {
+    /// What every call says on a connection that ended like this.
+    fn from(closed: &Closed) -> Self {
+        closed.failure().map_or_else(|| Self::Closed(closed.clone()), Self::Failed)
+    }
+}
+
+/// Why nothing can be written any more: what an adapter keeps, to say it again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Broken {
+    /// Writing made no progress for the whole write-stall deadline.
+    Stalled,
+    /// The transport reported an error of this kind.
+    Io(io::ErrorKind),
+}
+
+impl From<Broken> for Error {
+    fn from(broken: Broken) -> Self {
+        match broken {
+            Broken::Stalled => Self::WriteStalled,
+            Broken::Io(kind) => Self::Io(kind.into()),
+        }
+    }
+}
+
 /// Why a server's connection was not opened.
 #[derive(Debug)]
 #[non_exhaustive]

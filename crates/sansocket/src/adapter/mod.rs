@@ -20,7 +20,7 @@ mod settings;
 pub use accept::{AcceptOptions, Answered, Decision, HttpAnswer, Opened, Refused, ServerExtension};
 pub use connect::{ClientExtension, ConnectOptions, NotFollowed, Redirects};
 pub use connect_error::{ConnectError, TlsFailure};
-pub use error::{AcceptError, Error};
+pub use error::{AcceptError, Broken, Error};
 pub use inbox_tag::InboxTag;
 pub use outcome::{Closed, Counters, HandshakeResponse, Rejected};
 pub use proxy::{Proxy, ProxyError, ProxyHandshake, ProxyStep, ProxyUriError};

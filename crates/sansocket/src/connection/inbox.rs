@@ -41,6 +41,7 @@ use crate::role::Role;
 ///
 /// assert_eq!(inbox.advance(&mut connection)?, Ready::Message);
 /// assert_eq!(inbox.delivery(), Some(Delivery::Message(Message::Text("Hi"))));
+/// assert_eq!(inbox.message(), Some(Message::Text("Hi")));
 /// assert_eq!(inbox.advance(&mut connection)?, Ready::Need);
 /// # Ok::<(), sansocket::InboxError>(())
 /// ```
@@ -553,6 +554,15 @@ impl Inbox {
         // The bytes may be changed, so what was said of them is over.
         self.found = Found::Nothing;
         Some(self.shape.with_bytes(&mut bytes[self.place.clone()]))
+    }
+
+    /// The whole message that the last [`advance`](Self::advance) found, if it was one.
+    #[inline]
+    pub fn message(&self) -> Option<Message<'_>> {
+        match self.delivery() {
+            Some(Delivery::Message(message)) => Some(message),
+            _ => None,
+        }
     }
 
     /// How many data frames began in this inbox.

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use sansocket::adapter::{AcceptError, Closed, Error, Refused};
+use sansocket::adapter::{AcceptError, Broken, Closed, Error, Refused};
 use sansocket::{
     AssemblyError, CloseCode, CloseFrame, Config, Connection, Negotiated, SendError, Server,
 };
@@ -110,4 +110,13 @@ fn an_end_that_may_be_another_next_time_is_transient() {
     let lost = Connection::new(Negotiated::from_upgraded(), Server, &Config::new()).receive_end();
     assert_eq!(lost.code(), CloseCode::ABNORMAL);
     assert!(Closed::new(lost, None).is_transient());
+}
+
+#[test]
+fn an_error_is_said_again_as_it_was() {
+    assert!(matches!(Error::from(&closed(1000)), Error::Closed(end) if end == closed(1000)));
+    assert!(matches!(Error::from(&failed()), Error::Failed(_)));
+    assert!(matches!(Error::from(Broken::Stalled), Error::WriteStalled));
+    let reset = io::ErrorKind::ConnectionReset;
+    assert!(matches!(Error::from(Broken::Io(reset)), Error::Io(error) if error.kind() == reset));
 }
