@@ -8,6 +8,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use clap::Args;
+use sansocket::adapter::Printable;
 use sansocket::deflate::{ClientDeflatePolicy, Deflate};
 use sansocket::{Backoff, ChaChaKeys, Client, CloseCode, Inbox, Message};
 use sansocket_net::proxy::Proxy;
@@ -17,7 +18,7 @@ use sansocket_net::{
 
 use crate::compression::CompressArgs;
 use crate::current::Current;
-use crate::terminal::{Line, Printable};
+use crate::terminal::Line;
 use crate::tls::{ConnectTlsArgs, TlsArgsError};
 use crate::{LimitArgs, fail};
 

@@ -10,6 +10,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use clap::Args;
+use sansocket::adapter::Printable;
 use sansocket::deflate::{Deflate, DeflatePool, ServerDeflatePolicy};
 use sansocket::handshake::{HandshakeLimits, Incoming};
 use sansocket::{CloseCode, Inbox, Server};
@@ -19,7 +20,6 @@ use sansocket_net::{
 };
 
 use crate::compression::CompressArgs;
-use crate::terminal::Printable;
 use crate::tls::ServeTlsArgs;
 use crate::{LimitArgs, fail, page, serve_http2};
 

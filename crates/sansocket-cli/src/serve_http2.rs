@@ -19,6 +19,7 @@ use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode, Version};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use sansocket::adapter::Printable;
 use sansocket::deflate::{Deflate, ServerDeflatePolicy};
 use sansocket::{CloseCode, Inbox, Server};
 use sansocket_net::tls;
@@ -30,7 +31,6 @@ use tokio::time::{Instant, timeout};
 use tokio_rustls::TlsAcceptor;
 
 use crate::serve::{ServeArgs, announce, not_found_text};
-use crate::terminal::Printable;
 use crate::{fail, page};
 
 type Options = AcceptOptions<Option<ServerDeflatePolicy>>;

@@ -83,7 +83,7 @@ pub use connector::Connector;
 pub use error::ConnectError;
 pub use sansocket::adapter::{
     AcceptError, AcceptOptions, Closed, ConnectOptions, Counters, Decision, Error,
-    HandshakeResponse, Redirects, Refused, Rejected, Settings,
+    HandshakeResponse, Printable, Redirects, Refused, Rejected, Settings,
 };
 pub use server::{accept, accept_with};
 pub use socket::{Messages, WebSocket};

@@ -77,7 +77,7 @@ pub use receiving::Receiver;
 pub use reconnect::Reconnect;
 pub use sansocket::adapter::{
     AcceptError, AcceptOptions, Closed, ConnectOptions, Counters, Decision, Error,
-    HandshakeResponse, Redirects, Refused, Rejected, Settings,
+    HandshakeResponse, Printable, Redirects, Refused, Rejected, Settings,
 };
 pub use sender::Sender;
 pub use sending::Transport;

@@ -5,6 +5,7 @@ use core::convert::Infallible;
 use core::fmt;
 use std::io;
 
+use super::Printable;
 use super::outcome::Rejected;
 use super::proxy::ProxyError;
 use crate::handshake::{RequestError, ResponseError};
@@ -83,7 +84,7 @@ impl<T: fmt::Display> fmt::Display for ConnectError<T> {
             Self::Response(error) => error.fmt(f),
             Self::Redirect(rejected) => {
                 let place = rejected.field("Location").unwrap_or("an unknown place");
-                write!(f, "redirect to {} not followed", place.escape_debug())
+                write!(f, "redirect to {} not followed", Printable(place))
             }
             Self::ExtendedConnectUnsupported => {
                 f.write_str("the server has no WebSockets over HTTP/2")

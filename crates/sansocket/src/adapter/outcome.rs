@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::time::Duration;
 
-use super::Names;
+use super::{Names, Printable};
 use crate::close_code::{CloseCode, CloseFrame};
 use crate::connection::{Cause, Closure};
 use crate::error::Failure;
@@ -65,7 +65,7 @@ impl fmt::Display for Closed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.closure.fmt(f)?;
         if !self.reason.is_empty() {
-            write!(f, ": {}", self.reason)?;
+            write!(f, ": {}", Printable(&self.reason))?;
         }
         Ok(())
     }

@@ -144,6 +144,8 @@ fn an_end_says_how_it_came_and_what_the_peer_gave_as_its_reason() {
         for (parts, frame, code, is_clean, reason, text) in [
             (&[Frame(0x88, b"\x03\xe9bye")][..], going("bye"), 1001, true, "bye", "1001: bye"),
             (&[Frame(0x88, b"\x03\xe9")], going(""), 1001, true, "", "1001"),
+            // What a log shows of a reason steers nothing.
+            (&[Frame(0x88, b"\x03\xe9a\nb")], going("a\nb"), 1001, true, "a\nb", "1001: a\\nb"),
             (&[Frame(0x88, b"")], None, 1005, true, "", "1005"),
             (&[], None, 1006, false, "", "the peer left without a Close frame"),
             (&[Frame(0x01, b"a")], None, 1006, false, "", "the peer left inside a message"),
