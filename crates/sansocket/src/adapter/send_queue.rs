@@ -319,3 +319,60 @@ const BACKLOG_MAX: usize = 16 * 1024;
 
 /// A buffer that grew longer than this is given back when it is empty.
 const KEPT_MAX: usize = 64 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Config, Connection, Negotiated};
+
+    fn queue() -> SendQueue<Server, crate::NoExtension> {
+        let connection = Connection::new(Negotiated::from_upgraded(), Server, &Config::new());
+        SendQueue::new(connection.into_split().1)
+    }
+
+    fn sent(len: usize) -> SendQueue<Server, crate::NoExtension> {
+        let mut queue = queue();
+        let payload = alloc::vec![b'a'; len];
+        queue.send(Message::Binary(&payload), Compress::Never).expect("open");
+        queue
+    }
+
+    #[test]
+    fn what_was_written_takes_no_place() {
+        let mut queue = sent(1000);
+        for _ in 0..100 {
+            queue.wrote(501);
+            queue.send(Message::Binary(&[b'a'; 500]), Compress::Never).expect("open");
+            assert!(queue.bytes.len() <= 2 * queue.backlog(), "{} bytes", queue.bytes.len());
+        }
+        queue.wrote(queue.backlog());
+        assert_eq!(queue.bytes.len(), 0);
+    }
+
+    #[test]
+    fn room_is_kept_for_the_next_message_unless_it_is_much() {
+        for (len, kept) in [(100, true), (64 * 1024, true), (64 * 1024 + 1, false)] {
+            let mut queue = queue();
+            queue.bytes = Vec::with_capacity(len);
+            queue.send(Message::Binary(b"a"), Compress::Never).expect("open");
+            queue.wrote(queue.backlog());
+            assert_eq!(queue.bytes.capacity(), if kept { len } else { 0 });
+        }
+    }
+
+    #[test]
+    fn a_long_queue_is_kept_until_all_of_it_is_written() {
+        let mut queue = sent(100_000);
+        let all = queue.unwritten().to_vec();
+        queue.wrote(all.len() - 3);
+        assert_eq!(queue.unwritten(), &all[all.len() - 3..]);
+    }
+
+    #[test]
+    fn control_frames_are_counted_by_their_lengths() {
+        let (pong, close) = (b"\x8a\x03abc", b"\x88\x02\x03\xe8");
+        assert_eq!(control_frames(&[&pong[..], close].concat(), false), 2);
+        let (pong, close) = (b"\x8a\x830123abc", b"\x88\x80\x30123");
+        assert_eq!(control_frames(&[&pong[..], close].concat(), true), 2);
+    }
+}

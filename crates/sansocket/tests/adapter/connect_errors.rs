@@ -91,6 +91,11 @@ fn what_is_lost_or_late_is_transient_and_what_is_wrong_is_not() {
         // What is below says the same in its own words.
         let said = error.to_string();
         assert!(!said.is_empty(), "{error:?}");
+        let is_outermost = matches!(
+            error,
+            E::TlsUnsupported | E::ExtendedConnectUnsupported | E::Rejected(_) | E::Redirect(_)
+        );
+        assert_eq!(source(&error).is_none(), is_outermost, "{error:?}");
         if let Some(source) = source(&error) {
             assert!(said.ends_with(&source), "{said} because of {source}");
         }

@@ -215,6 +215,24 @@ fn some_errors_pass_and_others_do_not() {
     }
 }
 
+// RFC 1928 section 6
+#[test]
+fn a_reply_of_socks_is_said_in_words() {
+    for (reply, said) in [
+        (1, "it failed"),
+        (2, "its rules do not allow this connection"),
+        (3, "the network cannot be reached"),
+        (4, "the host cannot be reached"),
+        (5, "the connection was refused"),
+        (6, "the host is too far away"),
+        (7, "it does not make such connections"),
+        (8, "it does not know such addresses"),
+        (9, "it failed"),
+    ] {
+        assert_eq!(ProxyError::Reply(reply).to_string(), format!("proxy: {said}"), "{reply}");
+    }
+}
+
 #[test]
 fn addresses_of_no_proxies_say_what_is_wrong() {
     for (uri, said) in [
@@ -242,7 +260,10 @@ fn passwords_are_not_in_what_is_logged() {
         assert!(proxy.place().starts_with("ws://"), "{}", proxy.place());
         let handshake: ProxyHandshake<'_> =
             proxy.handshake(&target, HandshakeLimits::new()).expect("a short name");
-        assert!(!format!("{handshake:?}").contains("secret"));
+        let logged = format!("{handshake:?}");
+        let told = if said.contains("http") { "Http { open: false" } else { "Socks { awaited: " };
+        assert!(logged.contains(told), "{logged}");
+        assert!(!logged.contains("secret"));
     }
 }
 
