@@ -660,6 +660,11 @@ fn a_message_may_become_so_many_times_as_long_as_it_was() {
         let (heard, offset) = (zeros(999), 999);
         let row = Spoiled { terms, parts, heard: &heard, rule, code, offset };
         check_spoiled(&ratio(90).message_len_max(999), &row);
+        // Where they are the same, it is the length that no ratio would help.
+        let rule = InflateRule::TooBig { max: plain_len as u64 };
+        let (heard, offset) = (zeros(plain_len), plain_len as u64);
+        let row = Spoiled { terms, parts, heard: &heard, rule, code, offset };
+        check_spoiled(&ratio(90).message_len_max(offset), &row);
     }
     // Of the frames that came, those that did not are no part.
     let (start, end) = payload.split_at(13);
@@ -854,6 +859,12 @@ fn a_piece_behind_one_that_was_not_inflated_cannot_be() {
             let (piece, _) = next_piece(&mut connection, rest);
             check_missing(connection, piece, 1);
         }
+        // A message without data leaves nothing to miss.
+        let mut stream = R::from_peer(&[Frame(0xc1, b""), Frame(0xc1, HELLO)]);
+        let mut connection = open_deflate::<R>(KEEP, &Config::new());
+        let (_, rest) = next_piece(&mut connection, &mut stream);
+        let (mut piece, _) = next_piece(&mut connection, rest);
+        assert_eq!(inflate(&mut connection, &mut piece), Ok(b"Hello".to_vec()));
         // Of the messages before, with the context kept; what is between does not matter.
         let parts = [Frame(0xc1, HELLO), Frame(0x81, b"plain"), Frame(0xc1, HELLO)];
         let mut stream = R::from_peer(&parts);
@@ -1373,6 +1384,21 @@ fn a_long_message_may_become_so_many_times_as_long_as_all_of_it_was() {
     let stream = Server::from_peer(&[Frame(0xc2, &bomb)]);
     let broken = run(open_deflate::<Server>(KEEP, &config), &[&stream]).broken();
     assert_eq!(broken, Some((Rule::Inflate(InflateRule::Ratio { max: 2 }), 2 * 5 * 1024)));
+}
+
+#[test]
+fn a_message_that_is_too_much_just_where_a_kib_ends_gets_no_credit_for_the_next() {
+    let config = Config::new().deflate(DeflateConfig::new().ratio_max(Some(1)));
+    // The last symbol of the first KiB goes beyond as many bytes.
+    let mut plain = noise(1017);
+    let stream = BitWriter::new().stored(Clear, &plain).fixed(Clear, &[Again(258, 1)]);
+    let payload = stream.message_end().finish();
+    assert_eq!(payload.len(), 1024 + 2);
+    plain.resize(1024, plain[1016]);
+    let (parts, heard) = ([Frame(0xc2, &payload)], format!("binary [{}", plain.escape_ascii()));
+    let rule = InflateRule::Ratio { max: 1 };
+    let (terms, parts, heard) = (KEEP, &parts[..], &heard);
+    check_spoiled(&config, &Spoiled { terms, parts, heard, rule, code: 1009, offset: 1024 });
 }
 
 #[test]

@@ -379,6 +379,11 @@ fn without_context_takeover_each_message_is_compressed_for_itself() {
             let whole = (Kind::Text, Compress::Auto, text.as_bytes());
             check_sent::<R, P>(terms, &sent.concat(), &[whole]);
             assert_eq!(send(&mut connection, text.as_str()).payload, first.payload);
+            // Also if the last has nothing to compress.
+            for (fin, piece) in [(Fin::More, text.as_str()), (Fin::Last, "")] {
+                let _ = send_fragment(&mut connection, (Kind::Text, fin), piece.as_bytes());
+            }
+            assert_eq!(send(&mut connection, text.as_str()).payload, first.payload);
         }
     }
     anew::<Server, TestClient>();
@@ -620,6 +625,17 @@ fn what_the_protocol_owes_is_not_compressed() {
     in_both_roles([owe::<Server>, owe::<TestClient>]);
 }
 
+#[test]
+fn a_fragment_refers_to_those_before_it_whatever_becomes_of_the_context() {
+    for terms in [KEEP, DROP] {
+        let mut connection = open_deflate::<Server>(terms, &always());
+        let text = repetitive(2000);
+        let [first, second] = [Fin::More, Fin::Last]
+            .map(|fin| send_fragment(&mut connection, (Kind::Text, fin), text.as_bytes()));
+        assert!(second.len() < first.len() / 4, "{} behind {}", second.len(), first.len());
+    }
+}
+
 // ---- prepared messages
 
 // 7692-7.2.1-14, 7692-7.2.1-18
@@ -651,6 +667,17 @@ fn a_prepared_message_is_compressed_for_those_who_can_take_it() {
         let mut plain = support::open::<Server>(&Config::new());
         assert_eq!(plain.send_prepared(&prepared).expect("open"), sent);
     }
+    // What is as long as the threshold, or is a byte shorter for it, is compressed.
+    for (text, threshold) in [(&text[..512], 512), ("aaaaaaa", 0)] {
+        let config = DeflateConfig::new().threshold(threshold);
+        let prepared = Prepared::deflated(text.into(), &config, WindowBits::MAX);
+        let mut connection = open_deflate::<Server>(DROP, &Config::new());
+        assert_eq!(connection.send_prepared(&prepared).expect("open")[0], 0xc1);
+    }
+    let config = DeflateConfig::new().threshold(0);
+    let prepared = Prepared::deflated("aaaaaa".into(), &config, WindowBits::MAX);
+    let mut connection = open_deflate::<Server>(DROP, &Config::new());
+    assert_eq!(connection.send_prepared(&prepared).expect("open"), b"\x81\x06aaaaaa");
     // What is short or does not shrink is as it is for all.
     for message in [Message::Text(&text[..511]), Message::Binary(&noise(600))] {
         let prepared = Prepared::deflated(message, &DeflateConfig::new(), WindowBits::MAX);

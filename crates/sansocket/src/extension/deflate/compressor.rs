@@ -98,7 +98,6 @@ impl Compressor {
             Flush::Keep => DeflateFlush::SyncFlush,
             Flush::Forget => DeflateFlush::FullFlush,
         };
-        self.used |= !payload.is_empty();
         while consumed < payload.len() {
             let (total_in, total_out) = (self.deflate.total_in(), self.deflate.total_out());
             let (rest, room) = (&payload[consumed..], &mut out[written..]);
@@ -109,6 +108,7 @@ impl Compressor {
             // A flush is whole if there was room for more behind it. The bound sees to
             // that, so this is not reached; if it were, the peer could still read on.
             if status.is_err() || taken == 0 || written == out.len() {
+                self.used = true;
                 self.reset();
                 return None;
             }

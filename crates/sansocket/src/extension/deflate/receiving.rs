@@ -152,7 +152,7 @@ impl DeflateReceiving {
             let place = &mut out[filled.len..][..room];
             let next = message.fill(&mut inflater, piece, place, (before, limit));
             filled = Filled { len: filled.len + next.len, ..next };
-            let stops = filled.ends || filled.rule.is_some() || filled.len == out.len();
+            let stops = filled.rule.is_some() || filled.len == out.len();
             if stops || !message.next_block() {
                 break;
             }
@@ -285,7 +285,7 @@ impl Message {
     }
 
     fn step(&mut self, inflater: &mut Inflater, piece: &mut Data<'_>, out: &mut [u8]) -> usize {
-        if self.corrupt || self.held.is_some() {
+        if self.corrupt {
             return 0;
         }
         let input = piece.bytes();

@@ -138,6 +138,26 @@ fn a_reset_compressor_is_like_a_new_one() {
     }
 }
 
+// A message in fragments may end with an empty one, whose flush forgets nothing.
+#[test]
+fn what_an_empty_payload_follows_is_forgotten_too() {
+    let text = text(500);
+    let settings = settings(15, 6, 8);
+    let alone = compress_within_bound(&mut Compressor::new(settings), &text);
+    let mut compressor = Compressor::new(settings);
+    for _ in 0..2 {
+        assert_eq!(compress_within_bound(&mut compressor, &text), alone);
+        let mut out = [0; 64];
+        assert_eq!(compressor.compress(b"", Flush::Forget, &mut out), Some(0));
+        compressor.reset();
+    }
+}
+
+#[test]
+fn a_longer_payload_has_no_smaller_bound() {
+    assert!((0..2_000).all(|len| Compressor::bound(len) < Compressor::bound(len + 1)));
+}
+
 #[test]
 fn settings_out_of_range_are_taken_as_the_next() {
     let hello = |level, mem_level| {
