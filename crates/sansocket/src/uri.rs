@@ -151,10 +151,11 @@ impl<'a> Resource<'a> {
         let Some(offset) = find_violation(text, is_path_or_query_char) else {
             return Ok(Self::split(text));
         };
-        match text.find('?') {
-            Some(query_at) if query_at < offset => Err(UriErrorKind::Query.at(offset)),
-            _ => Err(UriErrorKind::Path.at(offset)),
-        }
+        let kind = match text.as_bytes()[..offset].contains(&b'?') {
+            true => UriErrorKind::Query,
+            false => UriErrorKind::Path,
+        };
+        Err(kind.at(offset))
     }
 }
 
@@ -322,11 +323,11 @@ pub(crate) fn http_default_port(scheme: &str) -> Option<u16> {
 
 /// Splits at the first colon outside the brackets of an IPv6 address.
 fn split_port(text: &str) -> (&str, Option<&str>) {
-    let bracketed_len = match text.find(']') {
-        Some(offset) if text.starts_with('[') => offset + 1,
+    let bracket = match text.find(']') {
+        Some(offset) if text.starts_with('[') => offset,
         _ => 0,
     };
-    let (bracketed, rest) = text.split_at(bracketed_len);
+    let (bracketed, rest) = text.split_at(bracket);
     match rest.split_once(':') {
         Some((name, port)) => (text.split_at(bracketed.len() + name.len()).0, Some(port)),
         None => (text, None),
@@ -416,7 +417,9 @@ mod tests {
         check_error("ws://example.com:+80/", UriErrorKind::Port, 17);
         check_error("ws://example.com:65536/", UriErrorKind::Port, 17);
         check_error("ws://example.com:1:2/", UriErrorKind::Port, 18);
+        check_error("ws://example.com:1]:2/", UriErrorKind::Port, 18);
         check_error("ws://example.com/a b", UriErrorKind::Path, 18);
+        check_error("ws://example.com/a b?c", UriErrorKind::Path, 18);
         check_error("ws://example.com/%zz", UriErrorKind::Path, 17);
         check_error("ws://example.com/a?b%1", UriErrorKind::Query, 20);
         check_error("ws://example.com?ä", UriErrorKind::Query, 17);
@@ -426,6 +429,7 @@ mod tests {
     #[test]
     fn ipv6_literals_are_validated() {
         assert_eq!(Uri::parse("ws://[::1]").map(|uri| uri.host()), Ok("[::1]"));
+        assert_eq!(Uri::parse("ws://[::]:1/").map(|uri| uri.port()), Ok(1));
         assert_eq!(Uri::parse("wss://[::ffff:192.0.2.7]:1/").map(|uri| uri.port()), Ok(1));
         for text in [
             "ws://[::1",

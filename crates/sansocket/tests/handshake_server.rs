@@ -948,9 +948,11 @@ fn parts_are_checked_like_bytes_from_the_wire() {
     let version = HttpVersion::HTTP_11;
     assert_eq!(judge("/", version, field, 64), None);
     assert_eq!(judge("/", version, field, 65), Some(HeadRule::FieldCount));
-    assert_eq!(judge("/", version, ("X", &[b'a'; 9_000]), 2), Some(HeadRule::HeadLen));
+    assert_eq!(judge("/", version, ("X", &[b'a'; 8_191]), 2), None);
+    assert_eq!(judge("/", version, ("X", &[b'a'; 8_192]), 2), Some(HeadRule::HeadLen));
     assert_eq!(judge("/", version, ("X Y", b"a"), 1), Some(HeadRule::FieldName));
     assert_eq!(judge("/", version, ("X", b"a\r\nHost: b"), 1), Some(HeadRule::ControlByte));
+    assert_eq!(judge(&"/".repeat(8_192), version, field, 1), None);
     assert_eq!(judge(&"/".repeat(8_193), version, field, 1), Some(HeadRule::TargetLen));
     assert_eq!(judge("/a b", version, field, 1), Some(HeadRule::TargetByte));
     assert_eq!(judge("/#", version, field, 1), Some(HeadRule::TargetFragment));

@@ -507,6 +507,7 @@ mod tests {
         check_request(b"GET /\xc3\xa4", HeadRule::TargetByte, 5);
         check_request(b"GET /a#b", HeadRule::TargetFragment, 6);
         check_request(b"GET / HTTX", HeadRule::RequestLine, 9);
+        check_request(b"GET / HTTP/1\r\n", HeadRule::RequestLine, 12);
         check_request(b"GET / HTTP/1.1 \r\n", HeadRule::RequestLine, 14);
         check_request(b"GET / HTTP/1.10", HeadRule::RequestLine, 14);
         check_request(b"GET / HTTP/1.1\n", HeadRule::BareLf, 14);
@@ -565,6 +566,7 @@ mod tests {
     fn a_response_fails_at_the_first_bad_byte() {
         check_response(b"HTTQ", HeadRule::StatusLine, 3);
         check_response(b"\r\nHTTP", HeadRule::StatusLine, 0);
+        check_response(b"HTTP/1 101", HeadRule::StatusLine, 6);
         check_response(b"HTTP/1.1\t", HeadRule::StatusLine, 8);
         check_response(b"HTTP/1.1  101", HeadRule::StatusLine, 9);
         check_response(b"HTTP/1.1 099", HeadRule::StatusLine, 9);
