@@ -238,4 +238,18 @@ mod tests {
             prop_assert_eq!(next, rotated(key, len));
         }
     }
+
+    // Between where it begins and where vectors like to, too.
+    #[test]
+    fn a_byte_beyond_ascii_is_seen_at_either_end_of_a_very_long_payload() {
+        const LEN: usize = VERY_LONG + 1000;
+        for offset in 0..ALIGN {
+            for (at, ascii) in [(0, false), (LEN - 1, false), (LEN, true)] {
+                let mut payload = vec![0; offset + LEN + 1];
+                payload[offset + at] = 0x80;
+                let (_, found) = apply_ascii(&mut payload[offset..][..LEN], [0; 4]);
+                assert_eq!(found, ascii, "{at} behind {offset}");
+            }
+        }
+    }
 }

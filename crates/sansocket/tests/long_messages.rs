@@ -206,6 +206,72 @@ fn reading_ahead(begun: &[u8], ahead: &[u8]) -> (Inbox, Connection<Server>) {
     (inbox, connection)
 }
 
+/// The room behind `len` bytes of a frame with this payload, header included, in an inbox with a
+/// read buffer of 256.
+fn room_behind(len: usize, payload_len: usize) -> usize {
+    let wire = frame(Opcode::Binary, Fin::Last, &vec![7; payload_len]);
+    let (mut inbox, _) = reading_ahead(&wire[..len], b"");
+    inbox.spare().len()
+}
+
+#[test]
+fn in_a_long_frame_the_room_is_where_its_message_is_put_together() {
+    // The header has 8 bytes; half a read buffer must have come, and a whole one be missing.
+    for (len, payload_len, room) in [
+        (8 + 127, 5000, 256),
+        (8 + 128, 5000, 128),
+        (8 + 200, 5000, 200),
+        (8 + 128, 128 + 255, 256),
+        (8 + 128, 128 + 256, 128),
+        (8 + 127, 127 + 255, 256),
+    ] {
+        assert_eq!(room_behind(len, payload_len), room, "{len} of {payload_len}");
+    }
+}
+
+#[test]
+fn the_room_in_a_long_frame_is_used_to_its_half_before_there_is_more() {
+    let wire = frame(Opcode::Binary, Fin::Last, &[7; 5000]);
+    for (len, room) in [(42, 86), (43, 85), (44, 172)] {
+        let (mut inbox, mut connection) = reading_ahead(&wire[..8 + 128], &wire[8 + 128..][..len]);
+        assert_eq!(inbox.advance(&mut connection), Ok(Ready::Need));
+        assert_eq!(inbox.spare().len(), room, "behind {len} more");
+    }
+}
+
+#[test]
+fn room_is_filled_bit_by_bit_and_to_its_end() {
+    let payload = text(5000);
+    let wire = frame(Opcode::Text, Fin::Last, payload.as_bytes());
+    let (mut inbox, mut connection) = reading_ahead(&wire[..8 + 128], &wire[8 + 128..][..28]);
+    inbox.filled(0);
+    let room = inbox.spare();
+    assert_eq!(room.len(), 100);
+    room.copy_from_slice(&wire[8 + 156..][..100]);
+    inbox.filled(1);
+    inbox.filled(99);
+    assert_eq!((inbox.spare().len(), inbox.unread().len()), (0, 128));
+    inbox.extend(&wire[8 + 256..]);
+    assert_eq!(inbox.advance(&mut connection), Ok(Ready::Message));
+    assert_eq!(inbox.message().and_then(|message| message.as_text()), Some(&*payload));
+}
+
+#[test]
+#[should_panic(expected = "more bytes filled than were spare")]
+fn no_more_is_filled_than_there_was_room() {
+    let mut inbox = Inbox::with_capacity(256);
+    inbox.filled(10);
+    inbox.filled(247);
+}
+
+#[test]
+#[should_panic(expected = "more bytes filled than were spare")]
+fn no_more_is_filled_of_a_long_frame_than_there_was_room() {
+    let wire = frame(Opcode::Binary, Fin::Last, &[7; 5000]);
+    let (mut inbox, _) = reading_ahead(&wire[..8 + 128], &wire[8 + 128..][..28]);
+    inbox.filled(101);
+}
+
 #[test]
 fn bytes_that_were_read_elsewhere_stand_behind_those_read_ahead() {
     let payload = text(5000);

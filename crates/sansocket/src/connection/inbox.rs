@@ -209,7 +209,7 @@ impl Inbox {
     fn room_ahead(&mut self) -> usize {
         let (stored, read_len) = (self.assembler.stored_len(), self.bytes.len());
         let left = usize::try_from(self.frame_left).unwrap_or(usize::MAX);
-        let is_long = self.ahead > 0 || (left >= read_len && stored >= read_len / 2);
+        let is_long = left >= read_len && stored >= read_len / 2;
         if !is_long || self.pieces || !self.unread.is_empty() || self.compressed.is_some() {
             return 0;
         }
@@ -217,7 +217,8 @@ impl Inbox {
         let there = self.assembler.room().len().min(len);
         // It grows by a part of what is stored, or short reads would have it grow each time.
         let grows = there < len / 2 && self.assembler.make_room(len);
-        if grows { len - self.ahead } else { there.saturating_sub(self.ahead) }
+        let room = if grows { len } else { there };
+        room.saturating_sub(self.ahead)
     }
 
     /// Puts bytes that were read elsewhere behind the unread ones, as those that
