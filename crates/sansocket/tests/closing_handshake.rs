@@ -532,6 +532,8 @@ fn a_transport_that_ends_inside_a_message_truncates_it() {
             embedder.feed(&stream[..end]);
             let messages = support::messages(&embedder.events).len();
             assert_eq!(messages, [1, 4, 5].iter().filter(|whole| end >= borders[**whole]).count());
+            // To say that nothing came is no end.
+            assert!(embedder.engine.receive(&mut []).is_ok_and(|nothing| nothing.event.is_none()));
             let closure = embedder.engine.receive_end();
             let outside = [0, 1, 4, 5].iter().any(|border| borders[*border] == end);
             let cause = if outside { Cause::TransportEnded } else { Cause::Truncated };

@@ -611,3 +611,21 @@ fn a_ping_waits_until_the_payload_of_a_head_is_written() {
     assert_eq!(written::<Server>(&out), "binary [abc]");
     assert_eq!(line.flush(), ping(1));
 }
+
+#[test]
+fn a_ping_that_waits_behind_a_payload_is_not_late_while_the_payload_goes_out() {
+    for goes_out in [true, false] {
+        let mut line = Timeline::<Server>::open(&Config::new());
+        let head = line.connection.head(sansocket::Kind::Binary, sansocket::Fin::Last, 9);
+        assert!(head.is_ok());
+        let mut told = Ok(());
+        for at in [20_000, 35_000, 50_000] {
+            if goes_out {
+                line.connection.payload_written(3).expect("as announced");
+            }
+            told = line.connection.handle_timeout(OPENED + millis(at));
+        }
+        let rule = told.map_err(|failure| failure.rule());
+        assert_eq!(rule, if goes_out { Ok(()) } else { Err(Rule::PongTimeout) });
+    }
+}

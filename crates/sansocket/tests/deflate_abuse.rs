@@ -1079,6 +1079,9 @@ fn a_failure_while_inflating_is_final() {
             R::from_peer(&[Frame(0x89, b"?"), Frame(0xc2, &corrupt), Frame(0x81, b"late")]);
         let rest = connection.receive(&mut stream).expect("a ping").rest;
         let (mut piece, rest) = next_piece(&mut connection, rest);
+        // Nothing else wants to be called at once.
+        assert_eq!(connection.handle_timeout(Tick::ZERO), Ok(()));
+        assert_ne!(connection.poll_timeout(), Wake::Now);
         let mut out = [0; 64];
         let data = connection.inflate(&mut piece, &mut out).expect("valid so far");
         assert_eq!(data.map(|data| data.into_bytes().to_vec()), Some(b"Hello".to_vec()));

@@ -7,7 +7,7 @@ mod support;
 
 use sansocket::{
     Assembled, Assembler, Config, Connection, Delivery, Event, Fin, FrameStart, Inbox, InboxError,
-    Kind, Message, Position, Ready, SendError, Server, Transmit,
+    Kind, Message, Position, Ready, SendError, Server, Storage, Transmit,
 };
 use support::{
     Embedder, Endpoint, Part, Seen, TestClient, check, check_both, frames, in_both_roles, messages,
@@ -235,31 +235,41 @@ fn whole_frames_can_be_forwarded_as_they_came() {
 // P1
 #[test]
 fn an_assembler_lends_in_place_what_came_whole_and_joins_the_rest() {
-    let parts = &[
-        Frame(0x81, b"whole"),
-        Frame(0x01, b"fr"),
-        Frame(0x89, b""),
-        Frame(0x80, b"ag"),
-        Frame(0x82, b""),
-    ];
-    let mut stream = Server::from_peer(parts);
-    let mut connection = open::<Server>(&Config::new());
-    let mut storage = [0; 16];
-    let mut assembler = Assembler::over(&mut storage);
-    let (mut rest, mut seen) = (&mut stream[..], Vec::new());
-    while !rest.is_empty() {
-        let received = connection.receive(rest).expect("a valid stream");
-        rest = received.rest;
-        let Some(Event::Data(data)) = received.event else { continue };
-        seen.push(match assembler.push(data).expect("in order") {
-            Assembled::Stored => "stored".to_owned(),
-            Assembled::InPlace(message) => format!("in place {message:?}"),
-            Assembled::Joined(message) => format!("joined {message:?}"),
-        });
+    fn assemble<S: Storage>(mut assembler: Assembler<S>) {
+        let parts = &[
+            Frame(0x81, b"whole"),
+            Frame(0x01, b"fr"),
+            Frame(0x89, b""),
+            Frame(0x80, b"ag"),
+            Frame(0x82, b""),
+            Frame(0x01, b"an"),
+            Frame(0x80, b"other"),
+        ];
+        let mut stream = Server::from_peer(parts);
+        let mut connection = open::<Server>(&Config::new());
+        let (mut rest, mut seen) = (&mut stream[..], Vec::new());
+        while !rest.is_empty() {
+            let received = connection.receive(rest).expect("a valid stream");
+            rest = received.rest;
+            let Some(Event::Data(data)) = received.event else { continue };
+            seen.push(match assembler.push(data).expect("in order") {
+                Assembled::Stored => "stored".to_owned(),
+                Assembled::InPlace(message) => format!("in place {message:?}"),
+                Assembled::Joined(message) => format!("joined {message:?}"),
+            });
+        }
+        let expected = [
+            r#"in place Text("whole")"#,
+            "stored",
+            r#"joined Text("frag")"#,
+            "in place Binary([])",
+            "stored",
+            r#"joined Text("another")"#,
+        ];
+        assert_eq!(seen, expected);
     }
-    let expected =
-        [r#"in place Text("whole")"#, "stored", r#"joined Text("frag")"#, "in place Binary([])"];
-    assert_eq!(seen, expected);
+    assemble(Assembler::over(&mut [0; 16]));
+    assemble(Assembler::new(Vec::new(), 16));
 }
 
 #[test]
@@ -383,6 +393,15 @@ fn a_message_is_finished_in_the_way_it_was_begun() {
     assert_eq!(inbox.advance(&mut connection), Err(InboxError::PiecesUnderWay));
     assert_eq!(inbox.advance_piece(&mut connection), Ok(Ready::Data));
     assert!(inbox.ends_message());
+
+    // Nor by the message of another connection.
+    inbox.extend(first);
+    assert_eq!(inbox.advance_piece(&mut connection), Ok(Ready::Data));
+    let mut short = Server::from_peer(&[Frame(0x81, b"short")]);
+    inbox.extend(&short);
+    let mut other = open::<Server>(&Config::new());
+    assert!(other.receive(&mut short).is_ok_and(|received| received.event.is_some()));
+    assert_eq!(inbox.advance(&mut other), Err(InboxError::PiecesUnderWay));
 }
 
 // P3: a reused inbox does not grow with what it was used for.

@@ -105,6 +105,11 @@ fn a_message_may_have_as_many_fragments_as_the_limit() {
     let rule = Rule::Frame(FrameRule::TooManyFragments { max: 3 });
     let row = Breach { parts, heard: "text [, ping ", code: 1008, rule, at: At::Header(0) };
     check_breach(&config, &row);
+    // Where none is allowed no message is.
+    let (config, parts) = (Config::new().fragments_max(0), &[Frame(0x81, b"a")]);
+    let rule = Rule::Frame(FrameRule::TooManyFragments { max: 0 });
+    let row = Breach { parts, heard: "", code: 1008, rule, at: At::Header(0) };
+    check_breach(&config, &row);
 }
 
 #[test]

@@ -257,6 +257,20 @@ fn room_is_filled_bit_by_bit_and_to_its_end() {
 }
 
 #[test]
+fn unread_bytes_move_to_the_front_when_little_room_is_left_behind_them() {
+    let mut wire = frame(Opcode::Binary, Fin::Last, &[7; 700]);
+    wire.extend(frame(Opcode::Ping, Fin::Last, &[7; 100]));
+    for (len, room) in [(768, 256), (769, 1024 - 61)] {
+        let (mut inbox, mut connection) = (Inbox::with_capacity(1024), server());
+        inbox.spare()[..len].copy_from_slice(&wire[..len]);
+        inbox.filled(len);
+        assert_eq!(inbox.advance(&mut connection), Ok(Ready::Message));
+        assert_eq!(inbox.advance(&mut connection), Ok(Ready::Need));
+        assert_eq!(inbox.spare().len(), room, "{len} bytes of 1,024");
+    }
+}
+
+#[test]
 #[should_panic(expected = "more bytes filled than were spare")]
 fn no_more_is_filled_than_there_was_room() {
     let mut inbox = Inbox::with_capacity(256);
@@ -323,6 +337,20 @@ fn what_is_read_ahead_is_of_the_message_or_of_nothing() {
         let (mut inbox, _) = reading_ahead(begun, ahead);
         let refused = inbox.advance(&mut server());
         assert_eq!(refused, Err(InboxError::Assembly(AssemblyError::OutOfOrder)), "{ahead:?}");
+        assert!(inbox.is_idle() && inbox.delivery().is_none());
+    }
+}
+
+// It would be text that nobody checked.
+#[test]
+fn a_frame_of_another_connection_is_no_piece_of_the_message() {
+    let begun = &frame(Opcode::Text, Fin::Last, &[b'x'; 5000])[..500];
+    for fin in [Fin::More, Fin::Last] {
+        let (mut inbox, _) = reading_ahead(begun, &frame(Opcode::Continuation, fin, b"world"));
+        let mut other = server();
+        assert!(other.receive(&mut frame(Opcode::Text, Fin::More, b"Hello, ")).is_ok());
+        let refused = inbox.advance(&mut other);
+        assert_eq!(refused, Err(InboxError::Assembly(AssemblyError::OutOfOrder)));
         assert!(inbox.is_idle() && inbox.delivery().is_none());
     }
 }

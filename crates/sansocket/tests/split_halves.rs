@@ -91,6 +91,7 @@ fn of_pongs_that_come_late_the_latest_wins() {
         assert_eq!(halves.hear(&pings), Ok(3));
         assert!(halves.carried.iter().all(Obligation::is_pong));
         halves.deliver();
+        assert!(halves.sending.is_owing());
         assert_eq!(halves.owed(), "pong 3");
 
         // A slot that keeps only the last one does as well.
@@ -180,6 +181,34 @@ fn a_reply_that_is_owed_can_still_be_given_a_reason() {
     in_both_roles([replace::<Server>, replace::<TestClient>]);
 }
 
+// Whatever comes late from the receiving half.
+#[test]
+fn nothing_follows_the_close_that_is_the_last() {
+    fn late<R: Endpoint>() {
+        let mut halves = Halves::<R>::open(&Config::new());
+        assert_eq!(halves.hear(&[Frame(0x89, b"?"), Frame(0x88, b"\x03\xe8")]), Ok(2));
+        let pong = halves.carried.remove(0);
+        halves.deliver();
+        assert_eq!(halves.owed(), "close 1000");
+        halves.sending.take(pong);
+        assert_eq!((halves.owed(), halves.sending.is_owing()), (String::new(), false));
+
+        // Ours was owed when the peer's came: it is an answer then, and ends the duty to answer.
+        let config =
+            Config::new().keep_alive(KeepAlive::Off).lifetime(Some(Duration::from_secs(1)));
+        let mut halves = Halves::<R>::open(&config);
+        for at in [Tick::ZERO, Tick::from_millis(1_000)] {
+            let told = halves.receiving.handle_timeout(at, |owed| halves.carried.push(owed));
+            assert_eq!(told, Ok(()));
+        }
+        assert_eq!(halves.hear(&[Frame(0x88, b"\x03\xe8")]), Ok(1));
+        halves.deliver();
+        assert_eq!(halves.owed(), if R::is_server() { "close 1012" } else { "close 1001" });
+        assert_eq!(halves.sending.pong(b"", &mut [0; 16]), Err(SendError::Closed));
+    }
+    in_both_roles([late::<Server>, late::<TestClient>]);
+}
+
 // P4
 #[test]
 fn a_failure_reaches_the_sending_half_as_the_last_thing_it_sends() {
@@ -256,6 +285,7 @@ fn pings_and_heartbeats_are_obligations_too() {
                 "none takes another's place"
             );
             halves.deliver();
+            assert!(halves.sending.is_owing());
             assert_eq!(halves.owed(), expected);
         }
     }

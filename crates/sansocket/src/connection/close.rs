@@ -198,4 +198,14 @@ mod tests {
             assert_eq!(Closure { code, sent: None, cause }.to_string(), text);
         }
     }
+
+    #[test]
+    fn what_comes_after_the_end_is_thrown_away_up_to_64_kib() {
+        let mut closing = Closing::default();
+        closing.discard(1);
+        closing.discard(64 * 1024 - 1);
+        assert!(closing.over.is_none());
+        closing.discard(1);
+        assert!(matches!(closing.over, Some(Over::Lingered)));
+    }
 }

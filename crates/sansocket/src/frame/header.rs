@@ -486,18 +486,26 @@ mod tests {
             [0x7f, 255, 255, 255, 255, 255, 255, 255],
             [0x80, 0, 0, 0, 0, 1, 0, 0],
         ];
-        let limits =
-            [(u64::MAX, 0, u64::MAX, 1), (125, 0, 125, 1), (300, 50, 175, 2), (9, 9, 9, 0)];
+        const SECONDS: [u8; 8] = [0, 1, 49, 50, 124, 125, LEN_16, LEN_64];
+        // For a frame, of the message so far, for a message; fragments; within a compressed one.
+        let limits = [
+            (u64::MAX, 0, u64::MAX, 1, false),
+            (u64::MAX, 0, u64::MAX, 1, true),
+            (125, 0, 125, 1, false),
+            (300, 50, 175, 2, false),
+            (9, 9, 9, 0, false),
+        ];
         let expects = [Expect::Message, Expect::Continuation];
         let masks = [MaskRule::Masked, MaskRule::Unmasked];
-        for [first, second] in (0..=u16::MAX).map(u16::to_be_bytes) {
-            for (i, len) in LENS.into_iter().enumerate() {
-                let (payload_len_max, message_len, message_len_max, fragments_max) = limits[i % 4];
+        let mut ordinary_ones = 0;
+        for (mask, expect) in masks.into_iter().flat_map(|mask| expects.map(|it| (mask, it))) {
+            for (payload_len_max, message_len, message_len_max, fragments_max, compressed) in limits
+            {
                 let rules = Rules {
-                    mask: masks[i / 2 % 2],
-                    expect: expects[i / 4],
+                    mask,
+                    expect,
                     reserved: 0,
-                    compressed: i == 5,
+                    compressed,
                     payload_len_max,
                     message_len,
                     message_len_max,
@@ -505,20 +513,44 @@ mod tests {
                     fragments_max,
                     leniency: Leniency::NONE,
                 };
-                let mut bytes = [7; HEADER_LEN_MAX];
-                bytes[..2].copy_from_slice(&[first, second]);
-                bytes[2..10].copy_from_slice(&len);
-                for bytes in [&bytes[..], &bytes[..5], &bytes[..2]] {
-                    let seen = FrameHeader::glance(bytes, &rules);
-                    let ordinary = match FrameHeader::parse(bytes, &rules) {
-                        Ok(Parsed::Header { header, header_len }) => Some((header, header_len)),
-                        _ => None,
-                    };
-                    let ordinary = ordinary
-                        .filter(|(header, _)| !header.opcode.is_control() && !rules.compressed);
-                    assert_eq!(seen, ordinary, "{bytes:x?} by {rules:?}");
+                for (first, second) in (0..=u8::MAX)
+                    .flat_map(|first| SECONDS.map(|second| (first, second)))
+                    .flat_map(|(first, second)| [(first, second), (first, second | MASKED)])
+                {
+                    for len in LENS {
+                        let mut bytes = [7; HEADER_LEN_MAX];
+                        bytes[..2].copy_from_slice(&[first, second]);
+                        bytes[2..10].copy_from_slice(&len);
+                        for bytes in [&bytes[..], &bytes[..5], &bytes[..2]] {
+                            let ordinary = match FrameHeader::parse(bytes, &rules) {
+                                Ok(Parsed::Header { header, header_len }) => {
+                                    Some((header, header_len))
+                                }
+                                _ => None,
+                            };
+                            let ordinary = ordinary
+                                .filter(|(header, _)| !header.opcode.is_control() && !compressed);
+                            ordinary_ones += u32::from(ordinary.is_some());
+                            let seen = FrameHeader::glance(bytes, &rules);
+                            assert_eq!(seen, ordinary, "{bytes:x?} by {rules:?}");
+                        }
+                    }
                 }
             }
         }
+        assert!(ordinary_ones > 2_000, "{ordinary_ones}");
+    }
+
+    #[test]
+    fn leniencies_are_a_set() {
+        let (one, other) = (Leniency::ACCEPT_UNMASKED, Leniency::ACCEPT_NON_MINIMAL_LENGTH);
+        let both = one.and(other);
+        assert!(both.allows(one) && both.allows(other) && !one.allows(other));
+        assert_eq!((both.and(one), Leniency::NONE.and(one)), (both, one));
+    }
+
+    #[test]
+    fn the_longest_control_frame_has_a_key() {
+        assert_eq!(CONTROL_FRAME_LEN_MAX, 2 + 4 + 125);
     }
 }

@@ -402,4 +402,14 @@ mod tests {
         assert_eq!(growing.extend(b"d", 4), Ok(()));
         assert_eq!(growing.stored(), b"abcd");
     }
+
+    #[test]
+    fn room_that_a_longer_message_left_is_no_leave_to_be_longer() {
+        let mut growing = Growing::default();
+        assert_eq!(growing.extend(b"0123456789", 10), Ok(()));
+        growing.clear();
+        assert_eq!(growing.extend(b"abcde", 4), Err(AssemblyError::TooBig { len: 5, max: 4 }));
+        assert_eq!(growing.extend(b"abcd", 4), Ok(()));
+        assert_eq!(growing.stored(), b"abcd");
+    }
 }

@@ -239,7 +239,9 @@ mod tests {
             assert_agrees(&bytes);
             for at in 0..end {
                 let byte = bytes[at];
-                for other in (0x80..=0xff).step_by(9).chain([b'a', 0xc1, 0xe0, 0xed, 0xf0, 0xf4]) {
+                for other in
+                    (0x80..=0xff).step_by(9).chain([b'a', 0xc0, 0xc1, 0xe0, 0xed, 0xf0, 0xf4])
+                {
                     bytes[at] = other;
                     assert_agrees(&bytes);
                 }
