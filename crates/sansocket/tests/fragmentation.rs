@@ -273,6 +273,20 @@ fn an_assembler_lends_in_place_what_came_whole_and_joins_the_rest() {
 }
 
 #[test]
+fn a_piece_says_how_much_of_its_frame_is_still_to_come() {
+    let mut stream = Server::from_peer(&[Frame(0x82, &[7; 10])]);
+    let mut connection = open::<Server>(&Config::new());
+    let (mut begun, mut left) = (0, Vec::new());
+    for end in [6 + 4, 6 + 9, 6 + 10] {
+        let received = connection.receive(&mut stream[begun..end]).expect("a valid stream");
+        let Some(Event::Data(data)) = received.event else { panic!("no data") };
+        left.push(data.frame_left());
+        begun = end;
+    }
+    assert_eq!(left, [6, 1, 0]);
+}
+
+#[test]
 fn an_inbox_lends_whole_messages_however_they_come() {
     let long = TEXT.repeat(500);
     let (start, end) = long.as_bytes().split_at(1234);
