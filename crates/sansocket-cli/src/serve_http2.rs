@@ -263,40 +263,39 @@ impl Echo {
     }
 }
 
-/// Who is at the other end of a connection, and when something was last wanted there.
+/// Who is at the other end of a connection, and how long nothing need be wanted there.
 struct Client {
     peer: SocketAddr,
-    since: Instant,
-    /// The last request, or the end of the last WebSocket.
-    last: Mutex<Option<Instant>>,
+    /// Put off by each request, and by the end of each WebSocket.
+    leaves_at: Mutex<Instant>,
     /// WebSockets that are open.
     open: AtomicUsize,
 }
 
 impl Client {
     fn new(peer: SocketAddr) -> Self {
-        Self { peer, since: Instant::now(), last: Mutex::default(), open: AtomicUsize::new(0) }
+        let leaves_at = Mutex::new(Instant::now() + HANDSHAKE_TIMEOUT);
+        Self { peer, leaves_at, open: AtomicUsize::new(0) }
     }
 
     /// Something is wanted now.
     fn note(&self) {
-        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+        *self.leaves_at() = Instant::now() + IDLE_TIMEOUT;
+    }
+
+    fn leaves_at(&self) -> MutexGuard<'_, Instant> {
+        self.leaves_at.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Ready when no request came in time, or none for long, and no WebSocket is open.
     async fn is_idle(&self) {
         loop {
-            let left = match *self.last.lock().unwrap_or_else(PoisonError::into_inner) {
-                None => HANDSHAKE_TIMEOUT.saturating_sub(self.since.elapsed()),
-                Some(last) => IDLE_TIMEOUT.saturating_sub(last.elapsed()),
-            };
-            if self.open.load(Ordering::Relaxed) > 0 {
-                tokio::time::sleep(IDLE_TIMEOUT).await;
-            } else if left.is_zero() {
+            let left = self.leaves_at().saturating_duration_since(Instant::now());
+            let is_open = self.open.load(Ordering::Relaxed) > 0;
+            if left.is_zero() && !is_open {
                 return;
-            } else {
-                tokio::time::sleep(left).await;
             }
+            tokio::time::sleep(if is_open { IDLE_TIMEOUT } else { left }).await;
         }
     }
 }
