@@ -323,13 +323,13 @@ pub(crate) fn http_default_port(scheme: &str) -> Option<u16> {
 
 /// Splits at the first colon outside the brackets of an IPv6 address.
 fn split_port(text: &str) -> (&str, Option<&str>) {
-    let bracket = match text.find(']') {
+    // As long as what may not be split: up to the closing bracket, which is no colon.
+    let bracketed_len = match text.find(']') {
         Some(offset) if text.starts_with('[') => offset,
         _ => 0,
     };
-    let (bracketed, rest) = text.split_at(bracket);
-    match rest.split_once(':') {
-        Some((name, port)) => (text.split_at(bracketed.len() + name.len()).0, Some(port)),
+    match text.split_at(bracketed_len).1.split_once(':') {
+        Some((name, port)) => (text.split_at(bracketed_len + name.len()).0, Some(port)),
         None => (text, None),
     }
 }

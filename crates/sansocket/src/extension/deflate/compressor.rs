@@ -108,8 +108,8 @@ impl Compressor {
             // A flush is whole if there was room for more behind it. The bound sees to
             // that, so this is not reached; if it were, the peer could still read on.
             if status.is_err() || taken == 0 || written == out.len() {
-                self.used = true;
-                self.reset();
+                self.deflate.reset();
+                self.used = false;
                 return None;
             }
         }
