@@ -206,14 +206,6 @@ fn reading_ahead(begun: &[u8], ahead: &[u8]) -> (Inbox, Connection<Server>) {
     (inbox, connection)
 }
 
-/// The room behind `len` bytes of a frame with this payload, header included, in an inbox with a
-/// read buffer of 256.
-fn room_behind(len: usize, payload_len: usize) -> usize {
-    let wire = frame(Opcode::Binary, Fin::Last, &vec![7; payload_len]);
-    let (mut inbox, _) = reading_ahead(&wire[..len], b"");
-    inbox.spare().len()
-}
-
 #[test]
 fn in_a_long_frame_the_room_is_where_its_message_is_put_together() {
     // The header has 8 bytes; half a read buffer must have come, and a whole one be missing.
@@ -225,7 +217,9 @@ fn in_a_long_frame_the_room_is_where_its_message_is_put_together() {
         (8 + 128, 128 + 256, 128),
         (8 + 127, 127 + 255, 256),
     ] {
-        assert_eq!(room_behind(len, payload_len), room, "{len} of {payload_len}");
+        let wire = frame(Opcode::Binary, Fin::Last, &vec![7; payload_len]);
+        let (mut inbox, _) = reading_ahead(&wire[..len], b"");
+        assert_eq!(inbox.spare().len(), room, "{len} of {payload_len}");
     }
 }
 

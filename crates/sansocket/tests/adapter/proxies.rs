@@ -250,10 +250,11 @@ fn addresses_of_no_proxies_say_what_is_wrong() {
 #[test]
 fn passwords_are_not_in_what_is_logged() {
     let target = Uri::parse("ws://a/").expect("a URI");
-    for (uri, said) in [
-        ("http://me:secret@p:9", "Proxy(http at p:9, with a password)"),
-        ("socks5://p", "Proxy(socks5 at p:1080)"),
-        ("socks5://me:secret@[::1]", "Proxy(socks5 at [::1]:1080, with a password)"),
+    let (http, socks) = ("Http { open: false", "Socks { awaited: ");
+    for (uri, said, asking) in [
+        ("http://me:secret@p:9", "Proxy(http at p:9, with a password)", http),
+        ("socks5://p", "Proxy(socks5 at p:1080)", socks),
+        ("socks5://me:secret@[::1]", "Proxy(socks5 at [::1]:1080, with a password)", socks),
     ] {
         let proxy: Proxy = uri.parse().expect("a proxy");
         assert_eq!(format!("{proxy:?}"), said);
@@ -261,8 +262,7 @@ fn passwords_are_not_in_what_is_logged() {
         let handshake: ProxyHandshake<'_> =
             proxy.handshake(&target, HandshakeLimits::new()).expect("a short name");
         let logged = format!("{handshake:?}");
-        let told = if said.contains("http") { "Http { open: false" } else { "Socks { awaited: " };
-        assert!(logged.contains(told), "{logged}");
+        assert!(logged.contains(asking), "{logged}");
         assert!(!logged.contains("secret"));
     }
 }
